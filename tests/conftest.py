@@ -1,0 +1,66 @@
+"""What every test runs under: no network, one thread, a fixed seed."""
+
+import atexit
+import os
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+# Read by the libraries when they are imported, and by the commands that tests start.
+_caches = tempfile.mkdtemp(prefix="seq2seq-tests-")
+atexit.register(shutil.rmtree, _caches, ignore_errors=True)
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": _caches, "MPLBACKEND": "agg"}
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+torch.set_num_threads(1)  # the tensors of tests are too small to share out
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def multi30k() -> Path:
+    """The folder with train, val and test2016, each as .en and .de."""
+    for folder in (ROOT / "data" / "multi30k", ROOT.parent / "shared" / "data" / "multi30k"):
+        if folder.is_dir():
+            return folder
+    pytest.skip("needs Multi30k in data/multi30k")
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A folder with a corpus that a small model learns in seconds: words to spell backwards; and its config.yaml."""
+    generator = random.Random(0)
+    sources = [" ".join(generator.choices("abcdefgh", k=generator.randint(2, 6))) for _ in range(600)]
+    for split, lines in {"train": sources[:500], "validation": sources[500:550], "test": sources[550:]}.items():
+        (tmp_path / f"{split}.in").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        (tmp_path / f"{split}.out").write_text("".join(line[::-1] + "\n" for line in lines), encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(
+        f"""
+data:
+  source_language: in
+  target_language: out
+  train: {{source: {tmp_path}/train.in, target: {tmp_path}/train.out}}
+  validation: {{source: {tmp_path}/validation.in, target: {tmp_path}/validation.out}}
+  test: {{source: {tmp_path}/test.in, target: {tmp_path}/test.out}}
+tokenizer: {{vocabulary_size: 290}}
+model:
+  embedding_size: 16
+  encoder: {{hidden_size: 16, dropout: 0.1}}
+  decoder: {{hidden_size: 32, dropout: 0.1}}
+training: {{batch_tokens: 200, learning_rate: 0.01, max_epochs: null, max_steps: 12, validate_every: 6,
+            checkpoint_every: 4, precision: float32}}
+""",
+        encoding="utf-8",
+    )
+    return tmp_path
