@@ -1,0 +1,344 @@
+"""The one schema of settings: read from YAML, changed by ``key=value`` overrides, checked before anything runs."""
+
+import difflib
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seq2seq.errors import ConfigError
+
+Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+
+TABLE_FORMATS = ("json", "csv", "tsv", "parquet")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class CorpusConfig(Section):
+    """Where one split's sentence pairs are: two line-aligned files, one table, or a dataset on the hub."""
+
+    source: str | None = None
+    """Plain-text file with one source sentence a line; `target` is its line-aligned partner."""
+    target: str | None = None
+    json_file: str | None = Field(default=None, alias="json")
+    """JSON lines, with flat columns or a nested `translation: {en: ..., de: ...}`."""
+    csv: str | None = None
+    tsv: str | None = None
+    parquet: str | None = None
+    hub: str | None = None
+    """A dataset's name on the hub, such as `bentrevett/multi30k`."""
+    hub_config: str | None = None
+    """The hub dataset's configuration, such as `en-fr`, where it has several."""
+    split: str | None = None
+    """The hub dataset's split; by default the name of the section (train, validation, test)."""
+    source_column: str | None = None
+    """Column of the source sentences in a table; by default `data.source_language`."""
+    target_column: str | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one_place(self) -> "CorpusConfig":
+        if (self.source is None) != (self.target is None):
+            raise ValueError("plain text needs both `source` and `target`")
+        given = [name for name in ("source", *TABLE_FORMATS, "hub") if self.place(name)]
+        if len(given) != 1:
+            raise ValueError(
+                "give exactly one of source+target, json, csv, tsv, parquet, hub; got "
+                + (" and ".join(given) or "none")
+            )
+        if self.hub is None and (self.hub_config is not None or self.split is not None):
+            raise ValueError("`hub_config` and `split` go with `hub` only")
+        if self.source is not None and (self.source_column is not None or self.target_column is not None):
+            raise ValueError("`source_column` and `target_column` go with a table or the hub, not with plain text")
+        return self
+
+    def place(self, name: str) -> str | None:
+        return getattr(self, "json_file" if name == "json" else name)
+
+
+class DataConfig(Section):
+    source_language: str
+    target_language: str
+    train: CorpusConfig
+    validation: CorpusConfig
+    test: CorpusConfig | None = None
+    max_length: PositiveInt = 200
+    """Training pairs with a longer side, in subword tokens, are dropped and counted."""
+    max_length_ratio: Annotated[float, Field(ge=1.0)] = 9.0
+    """Training pairs whose longer side has more than this many times the tokens of the shorter are dropped and counted
+    (short sides get a grace of five tokens)."""
+
+
+class TokenizerConfig(Section):
+    type: Literal["unigram", "bpe"] = "unigram"
+    vocabulary_size: Annotated[int, Field(ge=8)] = 8000
+    """Pieces; fewer are learned, with a notice, where the text does not support as many."""
+    joint: bool = True
+    """One vocabulary for both languages, or one each."""
+    byte_fallback: bool = True
+    """Spell characters without a piece of their own as UTF-8 bytes, so that no input is unknown."""
+    character_coverage: Annotated[float, Field(ge=0.98, le=1.0)] = 1.0
+    normalization: Literal["nmt_nfkc", "nfkc", "identity"] = "nmt_nfkc"
+    """Unicode normalization before tokenizing; `nmt_nfkc` is NFKC with line-like spaces made plain."""
+
+
+class EncoderConfig(Section):
+    cell: Literal["gru", "lstm"] = "gru"
+    hidden_size: PositiveInt = 256
+    """Per direction."""
+    num_layers: PositiveInt = 1
+    bidirectional: bool = True
+    dropout: Probability = 0.0
+    """On source embeddings, between layers and on the states."""
+
+
+class DecoderConfig(Section):
+    style: Literal["bahdanau", "luong"] = "bahdanau"
+    cell: Literal["gru", "lstm"] = "gru"
+    hidden_size: PositiveInt = 512
+    num_layers: PositiveInt = 1
+    input_feeding: bool = True
+    """Whether what attention found at a step enters the next: the context itself (bahdanau, which requires it) or the
+    attentional vector (luong). Without it the whole target sequence runs through the recurrence in one call."""
+    bridge: Literal["zeros", "last", "mean", "projection"] = "projection"
+    """First hidden state: zeros; the encoder's last states, or the mean of its states, as they are (sizes must agree);
+    or tanh of a learned projection of the last states."""
+    dropout: Probability = 0.0
+    """On target embeddings, between layers and on the output."""
+    output_size: PositiveInt | None = None
+    """Size of the vector that the output layer multiplies; by default the embedding size where the output layer is tied
+    to the target embedding, else `hidden_size`."""
+
+
+class AttentionConfig(Section):
+    score: str = "additive"
+    """A name in `SCORES`, `none` for no attention, or the import path of your own class, `package.module:Class`."""
+    normalizer: str = "softmax"
+    """A name in `NORMALIZERS`, or the import path of your own function."""
+    num_heads: PositiveInt = 1
+    projection: Literal["none", "query", "key", "query_key", "query_key_value"] = "query_key"
+    """Which of query, keys and values pass through a learned matrix; the others are used as they are."""
+    size: PositiveInt | None = None
+    """Width of the projected query, keys and values over all heads; by default the decoder's hidden size."""
+
+
+class ModelConfig(Section):
+    embedding_size: PositiveInt = 256
+    tie_embeddings: Literal["none", "source_target", "target_output", "all"] = "none"
+    """Which of source embedding, target embedding and output layer are one matrix."""
+    word_dropout: Probability = 0.0
+    """Probability of hiding a whole token's embedding, on both sides, in training (Gal & Ghahramani 2016,
+    arXiv:1512.05287; Sennrich & Zhang 2019, arXiv:1905.11901, section 3.2)."""
+    layer_norm: bool = False
+    """Layer normalization (arXiv:1607.06450) of the encoder's states and of the vector before the output layer."""
+    encoder: EncoderConfig = EncoderConfig()
+    decoder: DecoderConfig = DecoderConfig()
+    attention: AttentionConfig = AttentionConfig()
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> "ModelConfig":
+        decoder, attention = self.decoder, self.attention
+        tied = self.tie_embeddings in ("target_output", "all")
+        if tied and decoder.output_size not in (None, self.embedding_size):
+            raise ValueError(
+                f"decoder.output_size is {decoder.output_size}, but tie_embeddings={self.tie_embeddings} makes the "
+                f"output layer the target embedding: leave it out, or set it to embedding_size, {self.embedding_size}"
+            )
+        if decoder.style == "bahdanau" and not decoder.input_feeding:
+            raise ValueError(
+                "decoder.input_feeding=false needs decoder.style=luong: "
+                "the recurrence of a Bahdanau decoder reads the context"
+            )
+        if decoder.bridge in ("last", "mean") and self.state_size != decoder.hidden_size:
+            raise ValueError(
+                f"decoder.bridge={decoder.bridge} copies encoder states of size {self.state_size} (hidden_size x "
+                f"directions) into a decoder of hidden_size {decoder.hidden_size}: make them equal, "
+                "or use bridge=projection or zeros"
+            )
+        if decoder.bridge == "last" and (
+            self.encoder.num_layers != decoder.num_layers or self.encoder.cell != decoder.cell
+        ):
+            raise ValueError(
+                "decoder.bridge=last needs encoder and decoder of the same cell and num_layers; use bridge=projection"
+            )
+        if attention.score == "none":
+            return self
+        if attention.num_heads > 1 and attention.projection != "query_key_value":
+            raise ValueError(
+                f"attention.num_heads is {attention.num_heads}, "
+                "and several heads need attention.projection=query_key_value"
+            )
+        if self.attention_size % attention.num_heads:
+            raise ValueError(
+                f"attention.num_heads is {attention.num_heads}, which does not divide the attention's size "
+                f"{self.attention_size}"
+            )
+        return self
+
+    @property
+    def state_size(self) -> int:
+        """M, the size of an encoder state over its directions."""
+        return self.encoder.hidden_size * (2 if self.encoder.bidirectional else 1)
+
+    @property
+    def attention_size(self) -> int:
+        return self.attention.size or self.decoder.hidden_size
+
+    @property
+    def output_size(self) -> int:
+        if self.decoder.output_size is not None:
+            return self.decoder.output_size
+        return self.embedding_size if self.tie_embeddings in ("target_output", "all") else self.decoder.hidden_size
+
+
+class TrainingConfig(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the matrix products. `auto` takes bfloat16 where the processor multiplies it fast."""
+    batch_tokens: PositiveInt = 2048
+    """Padded subword tokens a batch: sentence pairs times the length of the longest side."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
+    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    schedule: Literal["constant", "inverse_sqrt", "linear", "cosine"] = "constant"
+    """After the warm-up: keep the rate; fall with the square root of the step; or fall to zero at the last step."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Optimizer steps over which the learning rate rises from zero."""
+    clip_grad_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
+    label_smoothing: Probability = 0.0
+    max_epochs: PositiveInt | None = 30
+    max_steps: PositiveInt | None = None
+    """Optimizer steps; training ends at this or at max_epochs, whichever is first."""
+    validate_every: PositiveInt = 500
+    """Optimizer steps between validations."""
+    patience: PositiveInt | None = None
+    """Stop after this many validations in a row without a better BLEU."""
+    checkpoint_every: PositiveInt = 500
+    """Optimizer steps between checkpoints, from which `--resume` continues."""
+    keep_checkpoints: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _ends(self) -> "TrainingConfig":
+        if self.max_epochs is None and self.max_steps is None:
+            raise ValueError("max_epochs and max_steps are both null: training would never end; give one of them")
+        return self
+
+
+class SearchConfig(Section):
+    beam_size: PositiveInt = 5
+    """1 is greedy search."""
+    length_penalty: Annotated[float, Field(ge=0.0)] = 1.0
+    """Hypotheses are ranked by log-probability / length ** length_penalty."""
+    max_length_ratio: Annotated[float, Field(gt=0.0)] = 2.0
+    """A translation has at most this many tokens a source token, plus ten."""
+    batch_tokens: PositiveInt = 4096
+    """Padded source tokens a batch, times the beam size."""
+
+
+class Config(Section):
+    data: DataConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    search: SearchConfig = SearchConfig()
+
+    @model_validator(mode="after")
+    def _tying_needs_one_vocabulary(self) -> "Config":
+        if self.model.tie_embeddings in ("source_target", "all") and not self.tokenizer.joint:
+            raise ValueError(
+                f"model.tie_embeddings={self.model.tie_embeddings} needs tokenizer.joint=true: "
+                "two vocabularies cannot share one embedding"
+            )
+        return self
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
+    """Read a YAML file, apply ``section.key=value`` overrides, and check the result.
+
+    Raises:
+        ConfigError: The file cannot be read, is not YAML, or a setting is unknown or out of range.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"{path}: cannot read the config: {reason}") from error
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: a config is a mapping of sections ({', '.join(Config.model_fields)})")
+    for override in overrides or []:
+        _apply_override(settings, override)
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: " + "; ".join(_describe(problem) for problem in error.errors())) from error
+
+
+def save_config(config: Config, path: str | Path) -> None:
+    """Write the complete, resolved settings, as `load_config` reads them."""
+    settings = config.model_dump(by_alias=True, exclude_none=False, mode="json")
+    for split in ("train", "validation", "test"):
+        if settings["data"][split] is not None:
+            settings["data"][split] = {
+                key: value for key, value in settings["data"][split].items() if value is not None
+            }
+    Path(path).write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _apply_override(settings: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"override {override!r}: write it as section.key=value, for example training.seed=2")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+    *sections, name = key.split(".")
+    for section in sections:
+        if settings.get(section) is None:
+            settings[section] = {}
+        settings = settings[section]
+        if not isinstance(settings, dict):
+            raise ConfigError(f"override {override!r}: {section} is a value, not a section")
+    settings[name] = value
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        *sections, name = problem["loc"]
+        known = _known_keys(sections)
+        nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+        return f"unknown key {key}" + (
+            f"; did you mean {nearest[0]}?" if nearest else f"; known are {', '.join(known)}"
+        )
+    if problem["type"] == "missing":
+        return f"{key} is required"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if problem["type"] == "value_error":  # from our own checks, whose messages name the values
+        return f"{key}: {message}" if key else message
+    return f"{key} is {problem['input']!r}: {message}"
+
+
+def _known_keys(sections: list[Any]) -> list[str]:
+    model: Any = Config
+    for section in sections:
+        model = _section_type(model.model_fields[section].annotation)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _section_type(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(arg for arg in get_args(annotation) if arg is not type(None))
+    return annotation

@@ -1,0 +1,73 @@
+"""From tokenized pairs to batches: length-bucketed, within a token budget, in an order that (seed, epoch) decides."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from seq2seq.data.tokenizer import BOS, EOS, PAD
+
+TokenIds = list[int]
+
+
+class Batch(NamedTuple):
+    source: Int[Tensor, "B S"]
+    """Source ids, each row closed by EOS."""
+    source_mask: Bool[Tensor, "B S"]
+    target_in: Int[Tensor, "B T"]
+    """BOS and the target ids: what the decoder reads."""
+    target_out: Int[Tensor, "B T"]
+    """The target ids and EOS: what it is to predict."""
+    target_mask: Bool[Tensor, "B T"]
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+def collate(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> Batch:
+    """Pad pairs of token ids (without BOS and EOS) to one batch."""
+    source, source_mask = pad([ids + [EOS] for ids in sources])
+    target_in, target_mask = pad([[BOS] + ids for ids in targets])
+    target_out, _ = pad([ids + [EOS] for ids in targets])
+    return Batch(source, source_mask, target_in, target_out, target_mask)
+
+
+def pad(rows: Sequence[TokenIds]) -> tuple[Int[Tensor, "B L"], Bool[Tensor, "B L"]]:
+    """Rows of ids as one tensor, and where it is real."""
+    lengths = torch.tensor([len(row) for row in rows])
+    size = int(lengths.max())
+    ids = torch.tensor([row + [PAD] * (size - len(row)) for row in rows])
+    return ids, torch.arange(size) < lengths.unsqueeze(1)
+
+
+def epoch_batches(
+    source_lengths: Sequence[int], target_lengths: Sequence[int], batch_tokens: int, seed: int, epoch: int
+) -> list[list[int]]:
+    """The batches of one epoch, as indices of pairs; a pure function of its arguments.
+
+    A batch holds pairs of like length, and its number of pairs times its longest side (with EOS) is at most
+    `batch_tokens`. A pair that alone is longer is a batch of its own.
+    """
+    generator = np.random.default_rng((seed, epoch))
+    sources, targets = np.asarray(source_lengths) + 1, np.asarray(target_lengths) + 1
+    longest = np.maximum(sources, targets)
+    # by the longest side, then the sum of both, then chance
+    order = np.lexsort((generator.random(len(longest)), sources + targets, longest))
+    batches = group_by_budget(longest[order].tolist(), batch_tokens)
+    generator.shuffle(batches)
+    return [order[batch].tolist() for batch in batches]
+
+
+def group_by_budget(lengths: Sequence[int], budget: int) -> list[slice]:
+    """Cut a sequence of ascending lengths into runs whose count times longest stays within the budget."""
+    groups, start = [], 0
+    for end, length in enumerate(lengths):
+        if end > start and (end - start + 1) * length > budget:
+            groups.append(slice(start, end))
+            start = end
+    if start < len(lengths):
+        groups.append(slice(start, len(lengths)))
+    return groups

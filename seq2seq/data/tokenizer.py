@@ -1,0 +1,120 @@
+"""Subword tokenizers (sentencepiece), trained on the run's own corpus and kept in its run folder."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from seq2seq.config import TokenizerConfig
+from seq2seq.data.corpus import Corpus
+from seq2seq.errors import DataError
+from seq2seq.files import write_atomically
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+
+
+class Tokenizer:
+    """Text to ids and back, for both languages; one sentencepiece model for both (joint) or one each."""
+
+    def __init__(
+        self, source: sentencepiece.SentencePieceProcessor, target: sentencepiece.SentencePieceProcessor, joint: bool
+    ):
+        self._source, self._target, self.joint = source, target, joint
+
+    @classmethod
+    def train(cls, config: TokenizerConfig, corpus: Corpus) -> "Tokenizer":
+        """Learn the pieces from a corpus (Kudo & Richardson 2018, arXiv:1808.06226).
+
+        Raises:
+            DataError: The vocabulary cannot be learned from this text; the message says what would do.
+        """
+        if config.joint:
+            model = _train(config, corpus.source + corpus.target)
+            return cls(model, model, joint=True)
+        return cls(_train(config, corpus.source), _train(config, corpus.target), joint=False)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Tokenizer":
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: A model file is missing or damaged.
+        """
+        joint = (Path(folder) / "joint.model").exists()
+        names = ["joint", "joint"] if joint else ["source", "target"]
+        source, target = (_load(Path(folder) / f"{name}.model") for name in names)
+        return cls(source, target, joint)
+
+    def save(self, folder: str | Path) -> None:
+        models = {"joint": self._source} if self.joint else {"source": self._source, "target": self._target}
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, model in models.items():
+            write_atomically(Path(folder) / f"{name}.model", model.serialized_model_proto())
+
+    @property
+    def source_size(self) -> int:
+        return self._source.get_piece_size()
+
+    @property
+    def target_size(self) -> int:
+        return self._target.get_piece_size()
+
+    def encode_source(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids without BOS and EOS. A control symbol's name in a text is plain text."""
+        return self._source.encode(list(texts))
+
+    def encode_target(self, texts: Sequence[str]) -> list[list[int]]:
+        return self._target.encode(list(texts))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Target ids to one line of text; bytes are joined to characters, control symbols vanish."""
+        return " ".join(self._target.decode(list(ids)).split())
+
+    def source_pieces(self, ids: Sequence[int]) -> list[str]:
+        return [self._source.id_to_piece(i) for i in ids]
+
+    def target_pieces(self, ids: Sequence[int]) -> list[str]:
+        return [self._target.id_to_piece(i) for i in ids]
+
+    @property
+    def never_generated(self) -> list[int]:
+        """Target ids that no translation may hold: control symbols other than EOS, and the bytes of line ends."""
+        names = [self._target.piece_to_id(f"<0x{byte:02X}>") for byte in b"\n\r"]
+        return sorted({PAD, UNK, BOS, *names})
+
+
+def _train(config: TokenizerConfig, texts: Sequence[str]) -> sentencepiece.SentencePieceProcessor:
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            model_type=config.type,
+            vocab_size=config.vocabulary_size,
+            hard_vocab_limit=False,
+            character_coverage=config.character_coverage,
+            byte_fallback=config.byte_fallback,
+            normalization_rule_name=config.normalization,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            num_threads=4,  # fixed: the sums, and so the pieces, depend on it
+            minloglevel=2,
+        )
+    except (RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split()) or "the text is too small"
+        raise DataError(
+            f"tokenizer.vocabulary_size={config.vocabulary_size} cannot be learned from the training text: {reason}"
+        ) from error
+    return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+
+
+def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: the tokenizer's model is missing") from error
+    except (RuntimeError, OSError) as error:
+        raise DataError(f"{path}: not a sentencepiece model, or damaged") from error

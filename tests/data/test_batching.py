@@ -1,0 +1,72 @@
+import itertools
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+
+from seq2seq.data.batching import collate, epoch_batches, group_by_budget
+from seq2seq.data.tokenizer import BOS, EOS, PAD
+
+LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=200)
+
+
+def test_collate_pads_and_shifts():
+    batch = collate([[5, 6, 7], [8]], [[9], [10, 11]])
+    assert batch.source.tolist() == [[5, 6, 7, EOS], [8, EOS, PAD, PAD]]
+    assert batch.source_mask.tolist() == [[True] * 4, [True, True, False, False]]
+    assert batch.target_in.tolist() == [[BOS, 9, PAD], [BOS, 10, 11]]
+    assert batch.target_out.tolist() == [[9, EOS, PAD], [10, 11, EOS]]
+    assert batch.target_mask.tolist() == [[True, True, False], [True] * 3]
+
+
+@given(LENGTHS, st.integers(1, 500), st.integers(0, 5))
+def test_every_pair_once_an_epoch_within_the_budget(lengths, budget, epoch):
+    sources, targets = zip(*lengths, strict=True)
+    batches = epoch_batches(sources, targets, budget, seed=1, epoch=epoch)
+    assert sorted(itertools.chain(*batches)) == list(range(len(lengths)))
+    for batch in batches:
+        longest = max(max(sources[i], targets[i]) + 1 for i in batch)
+        assert len(batch) * longest <= budget or len(batch) == 1
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    generator = np.random.default_rng(0)
+    sources, targets = generator.integers(1, 30, (2, 500)).tolist()
+
+    def order(seed, epoch):
+        return epoch_batches(sources, targets, 100, seed, epoch)
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+    assert len(order(1, 0)) == len(order(7, 3))  # the number of steps is known before the first
+
+
+def test_bucketing_keeps_padding_low():
+    generator = np.random.default_rng(0)
+    targets = generator.integers(3, 40, 5000)
+    sources = np.maximum(1, targets + generator.integers(-3, 4, 5000))
+    real = padded = 0
+    for batch in epoch_batches(sources.tolist(), targets.tolist(), 2048, 1, 0):
+        real += int((targets[batch] + 1).sum())
+        padded += len(batch) * int(targets[batch].max() + 1)
+    assert real / padded > 0.9
+
+
+@pytest.mark.parametrize(
+    ("lengths", "budget", "expected"),
+    [
+        ([], 10, []),
+        ([2, 2, 2, 3, 9, 40], 9, [slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6)]),
+        ([1, 1, 1, 1], 2, [slice(0, 2), slice(2, 4)]),
+    ],
+)
+def test_group_by_budget(lengths, budget, expected):
+    assert group_by_budget(lengths, budget) == expected
+
+
+def test_batch_moves_whole():
+    batch = collate([[5]], [[6]]).to(torch.device("cpu"))
+    assert all(tensor.device.type == "cpu" for tensor in batch)

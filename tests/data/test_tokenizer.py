@@ -1,0 +1,83 @@
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from seq2seq.config import TokenizerConfig
+from seq2seq.data.corpus import Corpus
+from seq2seq.data.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+from seq2seq.errors import DataError
+
+TEXTS = Corpus(
+    ["the cat sees the dog .", "a dog sees a cat .", "the small cat sleeps ."] * 5,
+    ["le chat voit le chien .", "un chien voit un chat .", "le petit chat dort à Bâle ."] * 5,
+)
+
+
+def train(**settings):
+    return Tokenizer.train(TokenizerConfig.model_validate({"vocabulary_size": 300, **settings}), TEXTS)
+
+
+TOKENIZER = train()
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_round_trip_and_reload(tmp_path, joint, kind):
+    tokenizer = train(type=kind, joint=joint)
+    tokenizer.save(tmp_path / "tokenizer")
+    again = Tokenizer.load(tmp_path / "tokenizer")
+    assert again.joint == joint
+    ids = tokenizer.encode_target(TEXTS.target)
+    assert again.encode_target(TEXTS.target) == ids
+    assert [again.decode(row) for row in ids] == TEXTS.target
+    assert again.encode_source(TEXTS.source) == tokenizer.encode_source(TEXTS.source)
+    assert (tokenizer.encode_source(["dog"]) == tokenizer.encode_target(["dog"])) or not joint
+
+
+@given(st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=40))
+def test_any_text_survives_with_byte_fallback(text):
+    identity = IDENTITY
+    assert identity.decode(identity.encode_target([text])[0]) == text
+
+
+IDENTITY = train(normalization="identity")
+
+
+def test_control_symbols_in_a_text_are_plain_text():
+    (ids,) = TOKENIZER.encode_source(["<s> </s> <pad> <0x0A>"])
+    assert not {PAD, UNK, BOS, EOS} & set(ids)
+    assert TOKENIZER.decode(ids) == "<s> </s> <pad> <0x0A>"
+
+
+def test_emoji_decodes_to_itself_not_to_byte_names():
+    (ids,) = TOKENIZER.encode_target(["chat 😀"])
+    assert TOKENIZER.decode(ids) == "chat 😀"
+
+
+def test_line_end_bytes_are_never_generated():
+    pieces = TOKENIZER.target_pieces(TOKENIZER.never_generated)
+    assert {"<0x0A>", "<0x0D>", "<pad>", "<unk>", "<s>"} == set(pieces)
+    assert EOS not in TOKENIZER.never_generated
+
+
+def test_vocabulary_shrinks_to_what_the_text_supports():
+    assert train(vocabulary_size=8000).target_size < 8000
+
+
+def test_training_twice_gives_the_same_pieces():
+    assert train().target_pieces(range(300 - 20)) == TOKENIZER.target_pieces(range(300 - 20))
+
+
+def test_vocabulary_smaller_than_the_alphabet_is_an_error():
+    with pytest.raises(
+        DataError, match=r"tokenizer.vocabulary_size=20 cannot be learned .* smaller than required_chars"
+    ):
+        train(vocabulary_size=20)
+
+
+def test_missing_and_damaged_models_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"source.model: the tokenizer's model is missing"):
+        Tokenizer.load(tmp_path)
+    (tmp_path / "joint.model").write_bytes(b"not a model")
+    with pytest.raises(DataError, match=r"joint.model: not a sentencepiece model"):
+        Tokenizer.load(tmp_path)
