@@ -1,0 +1,194 @@
+"""The decoders: what happens at a target step, and in which order attention and recurrence take turns.
+
+Each has one method, `forward`, that runs any number of steps from a state. Training calls it with the whole target
+sequence, search with one step at a time; everything that does not depend on the step before stays outside the loop.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seq2seq.model.attention import Attention, Memory, NoAttention
+from seq2seq.model.encoder import Encoded
+from seq2seq.model.rnn import CELLS, Hidden, RecurrentStack, join_layers, split_layers
+
+
+class DecoderState(NamedTuple):
+    """What one step hands to the next."""
+
+    hidden: Hidden
+    """(h,) of a GRU or (h, c) of an LSTM, each [B, L, H]."""
+    feed: Float[Tensor, "B O"]
+    """The attentional vector that input feeding passes on; [B, 0] in decoders without."""
+
+    def reorder(self, index: Int[Tensor, " R"]) -> "DecoderState":
+        """Take these rows, in this order; one may be taken several times."""
+        return DecoderState(
+            tuple(part.index_select(0, index) for part in self.hidden), self.feed.index_select(0, index)
+        )
+
+
+class Decoded(NamedTuple):
+    output: Float[Tensor, "B T O"]
+    state: DecoderState
+    weights: Float[Tensor, "B N T S"]
+
+
+class Bridge(nn.Module):
+    """The decoder's first hidden state, from what the encoder saw.
+
+    `zeros`; `last`, the encoder's last states layer by layer; `mean`, the mean of its states in every layer (Sennrich
+    et al. 2017, arXiv:1703.04357); `projection`, tanh of a learned projection of the last states (Bahdanau et al.
+    2015, appendix A.2.2). With `last` and `mean` an LSTM's cell starts from the same vector as its h.
+    """
+
+    def __init__(self, kind: str, cell: str, encoder_layers: int, state_size: int, num_layers: int, hidden_size: int):
+        super().__init__()
+        self.kind = kind
+        self.shape = (CELLS[cell].num_states, num_layers, hidden_size)
+        num_features = CELLS[cell].num_states * num_layers * hidden_size
+        self.projection = nn.Linear(encoder_layers * state_size, num_features) if kind == "projection" else None
+
+    def forward(self, encoded: Encoded) -> Hidden:
+        num_states, num_layers, _ = self.shape
+        if self.projection is not None:
+            features = torch.tanh(self.projection(encoded.last.flatten(1)).float())
+            return features.unflatten(1, self.shape).unbind(dim=1)
+        if self.kind == "last":
+            hidden = encoded.last
+        elif self.kind == "mean":
+            hidden = encoded.mean.unsqueeze(1).expand(-1, num_layers, -1)
+        else:
+            hidden = encoded.states.new_zeros(encoded.states.size(0), *self.shape[1:])
+        return (hidden,) * num_states
+
+
+class Readout(nn.Module):
+    """output = tanh(W [parts]), the vector that the output layer multiplies."""
+
+    def __init__(self, input_size: int, output_size: int, dropout: float, layer_norm: bool):
+        super().__init__()
+        self.linear = nn.Linear(input_size, output_size)
+        self.norm = nn.LayerNorm(output_size) if layer_norm else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        return self.dropout(torch.tanh(self.norm(self.linear(torch.cat(parts, dim=-1)))))
+
+
+class BahdanauDecoder(nn.Module):
+    """Attend with the previous hidden state, then update on [embedding; context], then read out state, context and
+    embedding. Bahdanau et al. 2015, arXiv:1409.0473, appendix A.2.2; the readout is tanh instead of maxout."""
+
+    def __init__(
+        self,
+        embedding_size: int,
+        attention: Attention | NoAttention,
+        bridge: Bridge,
+        cell: str,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        output_size: int,
+        layer_norm: bool,
+    ):
+        super().__init__()
+        self.bridge = bridge
+        self.attention = attention
+        self.stack = RecurrentStack(cell, hidden_size, num_layers, dropout)
+        self.embedding_gates = nn.Linear(embedding_size, self.stack.gates_size)
+        self.context_gates = nn.Linear(attention.context_size, self.stack.gates_size, bias=False)
+        self.readout = Readout(hidden_size + attention.context_size + embedding_size, output_size, dropout, layer_norm)
+
+    def first_state(self, encoded: Encoded) -> DecoderState:
+        return DecoderState(self.bridge(encoded), encoded.states.new_zeros(encoded.states.size(0), 0))
+
+    def forward(self, embeddings: Float[Tensor, "B T E"], state: DecoderState, memory: Memory) -> Decoded:
+        layers = split_layers(state.hidden)
+        states, contexts, weights = [], [], []
+        for gates in self.embedding_gates(embeddings).unbind(dim=1):  # all steps in one product
+            context, step_weights = self.attention(layers[-1][0].unsqueeze(1), memory)
+            layers = self.stack(gates + self.context_gates(context.squeeze(1)), layers)
+            states.append(layers[-1][0])
+            contexts.append(context)
+            weights.append(step_weights)
+        output = self.readout(torch.stack(states, dim=1), torch.cat(contexts, dim=1), embeddings)
+        return Decoded(output, DecoderState(join_layers(layers), state.feed), torch.cat(weights, dim=2))
+
+
+class InputFeedingDecoder(nn.Module):
+    """Update on [embedding; previous attentional vector], attend with the new hidden state, combine state and context
+    to the attentional vector. Luong et al. 2015, arXiv:1508.04025, sections 3 and 3.3."""
+
+    def __init__(
+        self,
+        embedding_size: int,
+        attention: Attention | NoAttention,
+        bridge: Bridge,
+        cell: str,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        output_size: int,
+        layer_norm: bool,
+    ):
+        super().__init__()
+        self.bridge = bridge
+        self.attention = attention
+        self.stack = RecurrentStack(cell, hidden_size, num_layers, dropout)
+        self.embedding_gates = nn.Linear(embedding_size, self.stack.gates_size)
+        self.feed_gates = nn.Linear(output_size, self.stack.gates_size, bias=False)
+        self.readout = Readout(hidden_size + attention.context_size, output_size, dropout, layer_norm)
+
+    def first_state(self, encoded: Encoded) -> DecoderState:
+        feed = encoded.states.new_zeros(encoded.states.size(0), self.feed_gates.in_features)
+        return DecoderState(self.bridge(encoded), feed)
+
+    def forward(self, embeddings: Float[Tensor, "B T E"], state: DecoderState, memory: Memory) -> Decoded:
+        layers, feed = split_layers(state.hidden), state.feed
+        outputs, weights = [], []
+        for gates in self.embedding_gates(embeddings).unbind(dim=1):  # all steps in one product
+            layers = self.stack(gates + self.feed_gates(feed), layers)
+            context, step_weights = self.attention(layers[-1][0].unsqueeze(1), memory)
+            feed = self.readout(layers[-1][0], context.squeeze(1))
+            outputs.append(feed)
+            weights.append(step_weights)
+        return Decoded(torch.stack(outputs, dim=1), DecoderState(join_layers(layers), feed), torch.cat(weights, dim=2))
+
+
+class LuongDecoder(nn.Module):
+    """Luong et al. 2015 without input feeding: nothing in the recurrence depends on attention, so that the whole
+    sequence runs through it in one call and all queries attend at once."""
+
+    def __init__(
+        self,
+        embedding_size: int,
+        attention: Attention | NoAttention,
+        bridge: Bridge,
+        cell: str,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        output_size: int,
+        layer_norm: bool,
+    ):
+        super().__init__()
+        self.bridge = bridge
+        self.attention = attention
+        rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[cell]
+        between = dropout if num_layers > 1 else 0.0
+        self.rnn = rnn(embedding_size, hidden_size, num_layers, batch_first=True, dropout=between)
+        self.readout = Readout(hidden_size + attention.context_size, output_size, dropout, layer_norm)
+
+    def first_state(self, encoded: Encoded) -> DecoderState:
+        return DecoderState(self.bridge(encoded), encoded.states.new_zeros(encoded.states.size(0), 0))
+
+    def forward(self, embeddings: Float[Tensor, "B T E"], state: DecoderState, memory: Memory) -> Decoded:
+        layers_first = [part.transpose(0, 1).contiguous() for part in state.hidden]  # [L, B, H]
+        is_lstm = len(layers_first) == 2
+        states, last = self.rnn(embeddings, tuple(layers_first) if is_lstm else layers_first[0])
+        hidden = tuple(part.transpose(0, 1) for part in (last if is_lstm else (last,)))
+        context, weights = self.attention(states, memory)
+        return Decoded(self.readout(states, context), DecoderState(hidden, state.feed), weights)

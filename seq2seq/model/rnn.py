@@ -1,0 +1,85 @@
+"""Recurrent cells for the decoders that must go step by step.
+
+A cell receives its input's share of the gates ready made, so that a decoder can compute the embeddings' share for all
+steps in one product. The hidden state is always a tuple: (h,) for a GRU, (h, c) for an LSTM.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Hidden = tuple[Float[Tensor, "B L H"], ...]
+Layers = list[tuple[Float[Tensor, "B H"], ...]]
+"""The same layer by layer, as a loop over steps handles it."""
+
+
+class GRUCell(nn.Module):
+    """Gated recurrent unit, Cho et al. 2014, arXiv:1406.1078; reset after the product, as in `torch.nn.GRU`."""
+
+    num_gates = 3
+    num_states = 1
+
+    def __init__(self, hidden_size: int):
+        super().__init__()
+        self.recurrent = nn.Linear(hidden_size, self.num_gates * hidden_size)
+
+    def forward(
+        self, gates: Float[Tensor, "B G"], hidden: tuple[Float[Tensor, "B H"], ...]
+    ) -> tuple[Float[Tensor, "B H"], ...]:
+        (h,) = hidden
+        sizes = (2 * h.size(-1), h.size(-1))
+        input_gates, input_candidate = gates.split(sizes, dim=-1)
+        recurrent_gates, recurrent_candidate = self.recurrent(h).split(sizes, dim=-1)
+        reset, update = torch.sigmoid(input_gates + recurrent_gates).chunk(2, dim=-1)
+        candidate = torch.tanh(torch.addcmul(input_candidate, reset, recurrent_candidate))
+        return (torch.lerp(candidate.to(h.dtype), h, update.to(h.dtype)),)
+
+
+class LSTMCell(nn.Module):
+    """Long short-term memory, Hochreiter & Schmidhuber 1997, with a forget gate, as in `torch.nn.LSTM`."""
+
+    num_gates = 4
+    num_states = 2
+
+    def __init__(self, hidden_size: int):
+        super().__init__()
+        self.recurrent = nn.Linear(hidden_size, self.num_gates * hidden_size)
+
+    def forward(
+        self, gates: Float[Tensor, "B G"], hidden: tuple[Float[Tensor, "B H"], ...]
+    ) -> tuple[Float[Tensor, "B H"], ...]:
+        h, c = hidden
+        admit, forget, candidate, emit = (gates + self.recurrent(h)).chunk(4, dim=-1)
+        c = torch.sigmoid(forget) * c + torch.sigmoid(admit) * torch.tanh(candidate)
+        return torch.sigmoid(emit) * torch.tanh(c), c
+
+
+class RecurrentStack(nn.Module):
+    """One step through one or several layers of cells, with dropout between layers."""
+
+    def __init__(self, cell: str, hidden_size: int, num_layers: int, dropout: float):
+        super().__init__()
+        self.cells = nn.ModuleList(CELLS[cell](hidden_size) for _ in range(num_layers))
+        self.gates_size = CELLS[cell].num_gates * hidden_size
+        self.layer_gates = nn.ModuleList(nn.Linear(hidden_size, self.gates_size) for _ in range(num_layers - 1))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, gates: Float[Tensor, "B G"], layers: Layers) -> Layers:
+        """From the first layer's input share of the gates and all layers' hidden states to their new hidden states."""
+        updated: Layers = []
+        for index, cell in enumerate(self.cells):
+            if index > 0:
+                gates = self.layer_gates[index - 1](self.dropout(updated[-1][0]))
+            updated.append(cell(gates, layers[index]))
+        return updated
+
+
+def split_layers(hidden: Hidden) -> Layers:
+    return list(zip(*(part.unbind(dim=1) for part in hidden), strict=True))
+
+
+def join_layers(layers: Layers) -> Hidden:
+    return tuple(torch.stack(parts, dim=1) for parts in zip(*layers, strict=True))
+
+
+CELLS: dict[str, type[GRUCell] | type[LSTMCell]] = {"gru": GRUCell, "lstm": LSTMCell}

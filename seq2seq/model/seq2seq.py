@@ -1,0 +1,128 @@
+"""The network: source and target ids in, logits and attention weights out."""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from seq2seq.config import ModelConfig
+from seq2seq.model.attention import Attention, Memory, NoAttention
+from seq2seq.model.decoder import BahdanauDecoder, Bridge, Decoded, DecoderState, InputFeedingDecoder, LuongDecoder
+from seq2seq.model.encoder import RNNEncoder
+
+
+class Embedding(nn.Module):
+    """Looks ids up in a matrix; in training hides whole tokens (word dropout) and single features (dropout)."""
+
+    def __init__(self, weight: nn.Parameter, dropout: float, word_dropout: float):
+        super().__init__()
+        self.weight = weight
+        self.dropout = nn.Dropout(dropout)
+        self.word_dropout = word_dropout
+
+    def forward(self, ids: Int[Tensor, "B L"]) -> Float[Tensor, "B L E"]:
+        embeddings = nn.functional.embedding(ids, self.weight)
+        if self.training and self.word_dropout > 0:
+            kept = torch.rand(ids.shape, device=ids.device) >= self.word_dropout
+            embeddings = embeddings * kept.unsqueeze(-1)
+        return self.dropout(embeddings)
+
+
+class OutputLayer(nn.Module):
+    """logits = output x weight + bias; the weight may be the target embedding (Press & Wolf 2017, arXiv:1608.05859)."""
+
+    def __init__(self, weight: nn.Parameter):
+        super().__init__()
+        self.weight = weight
+        self.bias = nn.Parameter(torch.zeros(weight.size(0)))
+
+    def forward(self, output: Float[Tensor, "*B O"]) -> Float[Tensor, "*B V"]:
+        return nn.functional.linear(output, self.weight, self.bias)
+
+
+class Seq2Seq(nn.Module):
+    """Encoder-decoder with attention, built from its config and the sizes of the two vocabularies.
+
+    Raises:
+        ConfigError: The attention's score cannot work with the sizes that the config gives.
+    """
+
+    def __init__(self, config: ModelConfig, source_vocabulary_size: int, target_vocabulary_size: int):
+        super().__init__()
+        size, tied = config.embedding_size, config.tie_embeddings
+        target_weight = _matrix(target_vocabulary_size, size)
+        source_weight = target_weight if tied in ("source_target", "all") else _matrix(source_vocabulary_size, size)
+        output_tied = tied in ("target_output", "all")
+        output_weight = target_weight if output_tied else _matrix(target_vocabulary_size, config.output_size)
+        self.source_embedding = Embedding(source_weight, config.encoder.dropout, config.word_dropout)
+        self.target_embedding = Embedding(target_weight, config.decoder.dropout, config.word_dropout)
+        self.encoder = RNNEncoder(size, **config.encoder.model_dump(), layer_norm=config.layer_norm)
+        self.decoder = build_decoder(config)
+        self.output_layer = OutputLayer(output_weight)
+
+    def forward(
+        self,
+        source: Int[Tensor, "B S"],
+        source_mask: Bool[Tensor, "B S"],
+        target_in: Int[Tensor, "B T"],
+        target_mask: Bool[Tensor, "B T"] | None = None,
+    ) -> tuple[Float[Tensor, "*L V"], Float[Tensor, "B N T S"]]:
+        """Teacher forcing: logits [B, T, V] of every next target token, and the attention weights.
+
+        With a `target_mask` the logits are [n, V], of the n positions where it is true: padding costs nothing.
+        """
+        memory, state = self.encode(source, source_mask)
+        output, _, weights = self.decode(target_in, state, memory)
+        return self.output_layer(output if target_mask is None else output[target_mask]), weights
+
+    def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> tuple[Memory, DecoderState]:
+        """Read the source: what the decoder may look at, and the state that it starts from."""
+        encoded = self.encoder(self.source_embedding(source), source_mask)
+        memory = self.decoder.attention.remember(encoded.states, source_mask, encoded.summary)
+        return memory, self.decoder.first_state(encoded)
+
+    def decode(self, target_in: Int[Tensor, "B T"], state: DecoderState, memory: Memory) -> Decoded:
+        """Run as many decoder steps as `target_in` has tokens."""
+        return self.decoder(self.target_embedding(target_in), state, memory)
+
+
+def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder | LuongDecoder:
+    settings = config.decoder
+    attention = (
+        NoAttention(config.state_size)
+        if config.attention.score == "none"
+        else Attention(
+            settings.hidden_size,
+            config.state_size,
+            **config.attention.model_dump(exclude={"size"}),
+            size=config.attention_size,
+        )
+    )
+    bridge = Bridge(
+        settings.bridge,
+        settings.cell,
+        config.encoder.num_layers,
+        config.state_size,
+        settings.num_layers,
+        settings.hidden_size,
+    )
+    if settings.style == "bahdanau":
+        decoder = BahdanauDecoder
+    else:
+        decoder = InputFeedingDecoder if settings.input_feeding else LuongDecoder
+    return decoder(
+        config.embedding_size,
+        attention,
+        bridge,
+        settings.cell,
+        settings.hidden_size,
+        settings.num_layers,
+        settings.dropout,
+        config.output_size,
+        config.layer_norm,
+    )
+
+
+def _matrix(num_rows: int, size: int) -> nn.Parameter:
+    return nn.Parameter(torch.randn(num_rows, size) / math.sqrt(size))
