@@ -1,0 +1,222 @@
+"""The command line: ``seq2seq train | evaluate | translate | attention``."""
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from seq2seq.errors import UserError
+
+CHUNK = 1024
+"""Lines that `translate` reads from a file or pipe before it translates and writes them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0, or 2 after a mistake of the user's, named in one line."""
+    options = build_parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")  # whatever the locale says
+    try:
+        options.command(options)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"seq2seq: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"seq2seq: error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("seq2seq: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seq2seq",
+        description="Train, evaluate and use a translator with attention.",
+        epilog="`seq2seq COMMAND --help` describes a command.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    train = commands.add_parser(
+        "train",
+        help="train a model from a config",
+        description="Train a model from a config, and leave the run folder that the other commands read.",
+        epilog="example: seq2seq train configs/demo.yaml model.attention.score=dot --run runs/dot",
+    )
+    train.add_argument("config", metavar="CONFIG", type=Path, help="YAML file of settings; see configs/")
+    train.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="settings that replace those of the file")
+    train.add_argument("--run", metavar="DIR", type=Path, required=True, help="the run folder to make")
+    train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
+    train.set_defaults(command=run_train)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score a trained model: BLEU, chrF, TER",
+        description="Translate a test set and score it with sacreBLEU: BLEU, chrF and TER, each with its signature.",
+        epilog="example: seq2seq evaluate runs/demo --source my.en --target my.fr",
+    )
+    _add_run(evaluate)
+    evaluate.add_argument(
+        "--split",
+        choices=("test", "validation"),
+        default="test",
+        help="which split of the run's config (default: test)",
+    )
+    evaluate.add_argument("--source", metavar="FILE", type=Path, help="score on this file of source sentences instead")
+    evaluate.add_argument("--target", metavar="FILE", type=Path, help="the line-aligned references of --source")
+    evaluate.add_argument("--output", metavar="FILE", type=Path, help="write the translations there, one a line")
+    evaluate.add_argument("--json", action="store_true", help="print the scores and signatures as JSON")
+    _add_search(evaluate)
+    evaluate.set_defaults(command=run_evaluate)
+
+    translate = commands.add_parser(
+        "translate",
+        help="translate sentences, or standard input",
+        description="Translate the sentences given, or standard input: one line in, one line out.",
+        epilog="example: seq2seq translate runs/demo < in.txt > out.txt",
+    )
+    _add_run(translate)
+    translate.add_argument("sentences", metavar="SENTENCE", nargs="*", help="a sentence; none reads standard input")
+    _add_search(translate)
+    translate.set_defaults(command=run_translate)
+
+    attention = commands.add_parser(
+        "attention",
+        help="show what the model looked at",
+        description="Translate a sentence and draw its attention weights, in the terminal or as a picture.",
+        epilog='example: seq2seq attention runs/demo "I am a student." --output heatmap.png',
+    )
+    _add_run(attention)
+    attention.add_argument("sentence", metavar="SENTENCE", help="the sentence to translate")
+    attention.add_argument("--output", metavar="FILE", type=Path, help="picture to write, .png or .svg")
+    _add_search(attention)
+    attention.set_defaults(command=run_attention)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder that `seq2seq train` left")
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--beam", metavar="K", type=_positive, help="beam size, 1 for greedy (default: the config's)")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where to compute (default: a GPU if there is one)",
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+    return int(text)
+
+
+# Each command imports what it needs when it runs, so that --help waits for none of it.
+
+
+def run_train(options: argparse.Namespace) -> None:
+    from seq2seq.config import load_config
+    from seq2seq.training.logs import log_to
+    from seq2seq.training.loop import train
+    from seq2seq.training.run_folder import log_environment, open_run
+
+    config = load_config(options.config, options.overrides)
+    open_run(config, options.run, options.resume)
+    with log_to(options.run / "train.log"):
+        log_environment(config)
+        train(config, options.run, options.resume)
+    print(f'The best model is in {options.run}. Next: seq2seq translate {options.run} "..."')
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    from seq2seq.config import CorpusConfig
+    from seq2seq.data.corpus import read_corpus
+    from seq2seq.files import write_atomically
+    from seq2seq.inference.evaluation import score_translations
+    from seq2seq.inference.translator import Translator
+
+    if (options.source is None) != (options.target is None):
+        raise UserError("--source and --target go together: a file of sentences and its references")
+    translator = Translator.load(options.run, options.device)
+    data = translator.config.data
+    if options.source is not None:
+        corpus = read_corpus(CorpusConfig(source=str(options.source), target=str(options.target)), data, "test")
+    else:
+        split = getattr(data, options.split)
+        if split is None:
+            raise UserError(
+                f"{options.run}: its config has no data.{options.split}; name files with --source and --target"
+            )
+        corpus = read_corpus(split, data, options.split)
+    results = translator.translate(corpus.source, options.beam, show_progress=sys.stderr.isatty())
+    translations = [result.text for result in results]
+    if options.output is not None:
+        write_atomically(options.output, "".join(text + "\n" for text in translations))
+    scores = score_translations(translations, corpus.target, data.target_language)
+    if options.json:
+        print(json.dumps({name: score._asdict() for name, score in scores.items()}, indent=2))
+    else:
+        for name, score in scores.items():
+            print(f"{ {'bleu': 'BLEU', 'chrf': 'chrF', 'ter': 'TER'}[name]:4} {score.score:6.2f}   {score.signature}")
+
+
+def run_translate(options: argparse.Namespace) -> None:
+    from seq2seq.inference.translator import Translator
+
+    translator = Translator.load(options.run, options.device)
+    sources = iter([options.sentences]) if options.sentences else _read_chunks(sys.stdin.buffer, sys.stdin.isatty())
+    for sentences in sources:
+        for result in translator.translate(sentences, options.beam):
+            print(result.text)
+        sys.stdout.flush()
+
+
+def _read_chunks(stream: BinaryIO, interactive: bool) -> Iterator[list[str]]:
+    """Lines of standard input, split at \\n only; from a terminal one by one, else many at a time."""
+    chunk: list[str] = []
+    for line in stream:
+        chunk.append(line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", errors="replace"))
+        if interactive or len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def run_attention(options: argparse.Namespace) -> None:
+    from shutil import get_terminal_size
+
+    from seq2seq.inference.plots import draw_attention, plot_attention
+    from seq2seq.inference.translator import Translator
+
+    translator = Translator.load(options.run, options.device)
+    if not options.sentence.strip():
+        raise UserError("the sentence is blank: there is nothing to attend to")
+    if translator.config.model.attention.score == "none":
+        raise UserError(f"{options.run}: this model has no attention (model.attention.score is none)")
+    (result,) = translator.translate([options.sentence], options.beam)
+    if options.output is None:
+        for weights in result.weights:
+            print(draw_attention(result.source_tokens, result.tokens, weights, get_terminal_size().columns))
+        return
+    missing = plot_attention(result.source_tokens, result.tokens, result.weights, options.output)
+    if missing:
+        print(f"seq2seq: no installed font has these characters, drawn as boxes: {missing}", file=sys.stderr)
+    print(result.text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Which device computes, and in which number format."""
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from seq2seq.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` takes a GPU where there is one.
+
+    Raises:
+        ConfigError: The device is asked for by name and is not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device is 'cuda', but this machine has no CUDA GPU that torch can use; use cpu or auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """`auto` takes bfloat16 where the processor multiplies it fast (AVX512-BF16, AMX, or a GPU from Ampere on)."""
+    if name != "auto":
+        return getattr(torch, name)
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        fast = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def mixed_precision(device: torch.device, precision: torch.dtype) -> AbstractContextManager:
+    """Matrix products in `precision`; parameters, softmax, loss and hidden states stay in float32."""
+    return torch.autocast(device.type, precision, enabled=precision != torch.float32)

@@ -1,0 +1,132 @@
+"""A trained run as an object that translates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from tqdm import tqdm
+
+from seq2seq.config import Config, load_config
+from seq2seq.data.batching import group_by_budget, pad
+from seq2seq.data.tokenizer import EOS, Tokenizer
+from seq2seq.device import choose_device
+from seq2seq.errors import ConfigError
+from seq2seq.inference.search import beam_search
+from seq2seq.model.seq2seq import Seq2Seq
+
+
+@dataclass(frozen=True)
+class Translation:
+    source: str
+    text: str
+    score: float
+    """log-probability / number of tokens ** length_penalty; 0 for a blank line."""
+    source_tokens: list[str]
+    """The subword pieces that the encoder read, closed by </s>."""
+    tokens: list[str]
+    """The subword pieces that the decoder wrote, closed by </s>."""
+    weights: Float[Tensor, "N T S"]
+    """Attention weights: for each head, one row a token over the source tokens. N is 0 without attention."""
+
+
+class Translator:
+    """Translates sentences with a model, its tokenizer and its config, which belong together."""
+
+    def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, config: Config):
+        self.model, self.tokenizer, self.config = model, tokenizer, config
+
+    @classmethod
+    def load(cls, run: str | Path, device: str = "auto") -> "Translator":
+        """Read the best model of a run folder.
+
+        Raises:
+            ConfigError: It is no run folder, its weights are damaged or do not fit its config, or the device is absent.
+        """
+        run = Path(run)
+        if not (run / "config.yaml").is_file():
+            raise ConfigError(f"{run}: not a run folder: it has no config.yaml, which `seq2seq train` leaves there")
+        config = load_config(run / "config.yaml")
+        tokenizer = Tokenizer.load(run / "tokenizer")
+        model = Seq2Seq(config.model, tokenizer.source_size, tokenizer.target_size)
+        load_weights(model, run / "model.safetensors")
+        return cls(model.to(choose_device(device)).eval(), tokenizer, config)
+
+    def translate(
+        self, sentences: Sequence[str], beam_size: int | None = None, show_progress: bool = False
+    ) -> list[Translation]:
+        """Translate each sentence, in order; a blank one gives a blank translation.
+
+        Neither the order nor the company of a sentence changes its translation: padding enters no sum.
+        """
+        search = self.config.search
+        beam_size = search.beam_size if beam_size is None else beam_size
+        source_ids = [ids + [EOS] for ids in self.tokenizer.encode_source(sentences)]
+        order = sorted(
+            (index for index, ids in enumerate(source_ids) if len(ids) > 1), key=lambda index: len(source_ids[index])
+        )
+        results = [_blank(sentence) for sentence in sentences]
+        device = next(self.model.parameters()).device
+        groups = group_by_budget([len(source_ids[index]) for index in order], max(1, search.batch_tokens // beam_size))
+        with tqdm(total=len(order), desc="translating", unit="sentence", disable=not show_progress) as progress:
+            for group in reversed(groups):  # longest first: what does not fit in memory shows at once
+                source, source_mask = pad([source_ids[index] for index in order[group]])
+                hypotheses = beam_search(
+                    self.model,
+                    source.to(device),
+                    source_mask.to(device),
+                    beam_size,
+                    search.length_penalty,
+                    search.max_length_ratio,
+                    self.tokenizer.never_generated,
+                )
+                for index, hypothesis in zip(order[group], hypotheses, strict=True):
+                    results[index] = Translation(
+                        source=sentences[index],
+                        text=self.tokenizer.decode(hypothesis.ids),
+                        score=hypothesis.score,
+                        source_tokens=self.tokenizer.source_pieces(source_ids[index]),
+                        tokens=self.tokenizer.target_pieces(hypothesis.ids),
+                        weights=hypothesis.weights[:, :, : len(source_ids[index])].cpu(),
+                    )
+                progress.update(len(hypotheses))
+        return results
+
+
+def load_weights(model: Seq2Seq, path: Path) -> None:
+    """Fill a model from a safetensors file, strictly: the same names and shapes, no more and no less.
+
+    Raises:
+        ConfigError: The file is missing, damaged, or made for another model.
+    """
+    try:
+        weights = load_file(path)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no weights yet; they appear after the run's first validation") from error
+    except (SafetensorError, OSError) as error:
+        raise ConfigError(f"{path}: damaged, or not a safetensors file: {error}") from error
+    expected = named_weights(model)
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    wrong = sorted(set(expected) ^ set(shapes)) or [
+        f"{name} is {shapes[name]} and should be {tuple(weight.shape)}"
+        for name, weight in expected.items()
+        if shapes[name] != tuple(weight.shape)
+    ]
+    if wrong:
+        raise ConfigError(f"{path}: does not fit the run's config and tokenizer: {', '.join(wrong[:3])}")
+    with torch.no_grad():
+        for name, weight in expected.items():
+            weight.copy_(weights[name])
+
+
+def named_weights(model: Seq2Seq) -> dict[str, Tensor]:
+    """What a file of weights holds: each parameter once, a tied one under its first name."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def _blank(sentence: str) -> Translation:
+    return Translation(sentence, "", 0.0, [], [], torch.zeros(0, 0, 0))

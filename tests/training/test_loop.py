@@ -1,0 +1,239 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from seq2seq.config import load_config
+from seq2seq.data.batching import collate
+from seq2seq.errors import ConfigError, DataError, TrainingDiverged
+from seq2seq.inference.translator import Translator
+from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.loop import count_steps, drop_records_after, train, train_step
+from seq2seq.training.loss import cross_entropy
+from seq2seq.training.optimizer import build_optimizer
+from seq2seq.training.run_folder import differences, open_run
+
+
+def run_training(toy, name, *overrides, resume=False):
+    config = load_config(toy / "config.yaml", list(overrides))
+    open_run(config, toy / name, resume)
+    return train(config, toy / name, resume)
+
+
+def records(run):
+    """What metrics.jsonl says, less what depends on the clock."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second")} for line in lines]
+
+
+def test_run_folder_is_complete(toy):
+    progress = run_training(toy, "run")
+    run = toy / "run"
+    assert progress.step == 12
+    assert {path.name for path in run.iterdir()} == {
+        "config.yaml", "tokenizer", "model.safetensors", "metrics.jsonl", "learning_curves.png", "checkpoints",
+    }  # fmt: skip
+    assert (run / "checkpoints" / "latest").readlink().name == "step_12"
+    assert [path.name for path in (run / "checkpoints").glob("step_*")] == ["step_12"]
+    validations = [record for record in records(run) if record["kind"] == "validation"]
+    assert [record["step"] for record in validations] == [6, 12]
+    assert validations[1]["loss"] < validations[0]["loss"]
+    for record in validations:
+        assert record["perplexity"] == pytest.approx(2.718281828 ** record["loss"])
+        assert 0 <= record["bleu"] <= 100
+        assert 0 <= record["chrf"] <= 100
+
+
+def test_resumed_equals_unbroken(toy, monkeypatch):
+    """Stopped in the middle of an epoch and of the records' window, twice."""
+    run_training(toy, "whole", "training.max_steps=60", "training.schedule=linear")
+    settings = ["training.schedule=linear", "training.max_steps=60"]
+
+    class Stopped(Exception):
+        pass
+
+    def stop_after(step):
+        def checked_step(*arguments):
+            if arguments[-1] > step:
+                raise Stopped
+            return train_step(*arguments)
+
+        return checked_step
+
+    for resume, step in [(False, 10), (True, 33)]:
+        monkeypatch.setattr("seq2seq.training.loop.train_step", stop_after(step))
+        with pytest.raises(Stopped):
+            run_training(toy, "broken", *settings, resume=resume)
+    monkeypatch.undo()
+    run_training(toy, "broken", *settings, resume=True)
+    assert records(toy / "broken") == records(toy / "whole")
+    for name in ("model.safetensors", "checkpoints/latest/model.safetensors"):
+        whole, broken = load_file(toy / "whole" / name), load_file(toy / "broken" / name)
+        assert all(torch.equal(whole[key], broken[key]) for key in whole)
+
+
+def test_same_seed_same_weights_other_seed_other_weights(toy):
+    for name, seed in [("one", 1), ("same", 1), ("other", 2)]:
+        run_training(toy, name, f"training.seed={seed}")
+    weights = [load_file(toy / name / "model.safetensors") for name in ("one", "same", "other")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert not torch.equal(
+        weights[0]["encoder.forward_layers.0.weight_ih_l0"], weights[2]["encoder.forward_layers.0.weight_ih_l0"]
+    )
+
+
+def test_early_stopping_keeps_the_best(toy):
+    progress = run_training(
+        toy, "run", "training.learning_rate=1e-9", "training.patience=2", "training.validate_every=3",
+        "training.max_steps=500",
+    )  # fmt: skip
+    assert progress.step == 9  # the first validation is the best; two more without a better one
+    validations = [record["bleu"] for record in records(toy / "run")]
+    assert progress.best_bleu == max(validations)
+
+
+def test_learns_to_reverse_and_attends_backwards(toy):
+    run_training(
+        toy, "run", "training.max_steps=700", "training.validate_every=350", "training.learning_rate=0.005",
+        "training.schedule=linear", "model.encoder.dropout=0.0", "model.decoder.dropout=0.0",
+        "model.embedding_size=32", "model.encoder.hidden_size=32", "model.decoder.hidden_size=64",
+    )  # fmt: skip
+    translator = Translator.load(toy / "run", "cpu")
+    sources = (toy / "test.in").read_text().splitlines()
+    results = translator.translate(sources)
+    right = sum(result.text == source[::-1] for source, result in zip(sources, results, strict=True))
+    assert right >= 0.95 * len(sources)
+    result = max(results, key=lambda result: len(result.tokens))
+    attended = result.weights[0, :-1].argmax(dim=-1).tolist()  # of every token but EOS
+    assert attended == sorted(attended, reverse=True)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_learns(toy, precision):
+    run_training(toy, "run", f"training.precision={precision}", "training.max_steps=40", "training.validate_every=10")
+    losses = [record["loss"] for record in records(toy / "run") if record["kind"] == "validation"]
+    assert losses[-1] < losses[0] - 0.1
+
+
+def make_step(**settings):
+    config = load_config_like(settings)
+    model = Seq2Seq(config.model, 17, 19)
+    optimizer = build_optimizer(model, config.training)
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    batch = collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]])
+    return config, model, optimizer, scaler, batch
+
+
+def load_config_like(settings):
+    from seq2seq.config import Config
+
+    corpus = {"source": "a", "target": "b"}
+    data = {"source_language": "in", "target_language": "out", "train": corpus, "validation": corpus}
+    return Config.model_validate({"data": data, "training": settings})
+
+
+def test_step_is_the_mean_gradient_over_tokens():
+    config, model, optimizer, scaler, batch = make_step(clip_grad_norm=None)
+    logits, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
+    expected_loss = cross_entropy(logits, batch.target_out[batch.target_mask])
+    expected = torch.autograd.grad(expected_loss / 8, list(model.parameters()))
+    loss, num_tokens, norm = train_step(model, batch, optimizer, scaler, 1e-3, config, torch.float32, 1)
+    assert num_tokens == 8  # two target sentences of 2 and 4 tokens, each with its EOS
+    assert loss == pytest.approx(float(expected_loss.detach()))
+    assert norm == pytest.approx(float(torch.stack([gradient.norm() for gradient in expected]).norm()))
+    for parameter, gradient in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_gradient_is_clipped_to_the_norm():
+    config, model, optimizer, scaler, batch = make_step(clip_grad_norm=0.01)
+    _, _, norm = train_step(model, batch, optimizer, scaler, 1e-3, config, torch.float32, 1)
+    assert norm > 0.01
+    clipped = torch.stack([parameter.grad.norm() for parameter in model.parameters()]).norm()
+    assert float(clipped) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_non_finite_loss_stops_before_the_weights_change():
+    config, model, optimizer, scaler, batch = make_step()
+    with torch.no_grad():
+        model.output_layer.bias[5] = torch.inf
+    before = [parameter.clone() for parameter in model.parameters()]
+    with pytest.raises(TrainingDiverged, match=r"step 7: the loss is .* lower training.learning_rate"):
+        train_step(model, batch, optimizer, scaler, 1e-3, config, torch.float32, 7)
+    assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+
+
+def test_an_existing_run_is_not_overwritten(toy):
+    run_training(toy, "run")
+    with pytest.raises(ConfigError, match="run: not empty; continue the run there with --resume"):
+        run_training(toy, "run")
+
+
+def test_resume_refuses_other_settings_and_no_run(toy):
+    run_training(toy, "run")
+    with pytest.raises(ConfigError, match=r"model.encoder.cell: 'gru' then, 'lstm' now"):
+        run_training(toy, "run", "model.encoder.cell=lstm", resume=True)
+    with pytest.raises(ConfigError, match="nowhere: nothing to resume"):
+        run_training(toy, "nowhere", resume=True)
+
+
+def test_resume_names_a_damaged_checkpoint(toy):
+    run_training(toy, "run")
+    (toy / "run" / "checkpoints" / "latest" / "optimizer.pt").write_bytes(b"PK damaged")
+    with pytest.raises(ConfigError, match="step_12: damaged checkpoint"):
+        run_training(toy, "run", "training.max_steps=20", resume=True)
+
+
+def test_half_written_checkpoint_is_ignored_and_cleaned(toy):
+    run_training(toy, "run")
+    leftover = toy / "run" / "checkpoints" / ".step_16.tmp"
+    leftover.mkdir()
+    (leftover / "model.safetensors").write_bytes(b"half")
+    assert run_training(toy, "run", "training.max_steps=16", resume=True).step == 16
+    assert not leftover.exists()
+
+
+def test_keeps_as_many_checkpoints_as_asked(toy):
+    run_training(toy, "run", "training.keep_checkpoints=2", "training.max_steps=16")
+    assert sorted(path.name for path in (toy / "run" / "checkpoints").glob("step_*")) == ["step_12", "step_16"]
+
+
+def test_unusable_corpus_stops_before_training(toy):
+    (toy / "train.out").write_text("one\n")
+    with pytest.raises(DataError, match="500"):
+        run_training(toy, "run")
+
+
+def test_model_that_cannot_be_built_leaves_no_run_folder(toy):
+    config = load_config(toy / "config.yaml", ["model.attention.score=dot", "model.attention.projection=key",
+                                               "model.attention.size=7"])  # fmt: skip
+    with pytest.raises(ConfigError, match="Dot compares vectors of one size, but a query has 32 and a key 7"):
+        open_run(config, toy / "run", False)
+    assert not (toy / "run").exists()
+
+
+def test_run_folder_that_is_a_file(toy):
+    (toy / "file").write_text("")
+    with pytest.raises(ConfigError, match="file: cannot make the run folder: File exists"):
+        run_training(toy, "file")
+
+
+def test_differences_name_dotted_keys(toy):
+    old, new = (load_config(toy / "config.yaml", [f"training.seed={seed}"]) for seed in (1, 2))
+    assert differences(old, new) == {"training.seed": "training.seed: 1 then, 2 now"}
+    assert differences(old, old) == {}
+
+
+def test_count_steps_is_the_nearer_end():
+    assert count_steps(3, None, 10) == 30
+    assert count_steps(None, 7, 10) == 7
+    assert count_steps(3, 7, 10) == 7
+    assert count_steps(3, 700, 10) == 30
+
+
+def test_records_past_the_checkpoint_are_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    drop_records_after(path, 2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
