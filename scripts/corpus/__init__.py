@@ -1,0 +1,1 @@
+"""The grammar that generate_corpus.py writes the embedded English-French corpus with."""
