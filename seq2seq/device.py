@@ -21,7 +21,15 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """`auto` takes bfloat16 where the processor multiplies it fast (AVX512-BF16, AMX, or a GPU from Ampere on)."""
+    """`auto` takes bfloat16 where the processor multiplies it fast (AVX512-BF16, AMX, or a GPU from Ampere on).
+
+    Raises:
+        ConfigError: float16 is asked for on a CPU.
+    """
+    if name == "float16" and device.type == "cpu":
+        raise ConfigError(
+            "training.precision is 'float16', which a CPU does not speed up; use auto, bfloat16 or float32"
+        )
     if name != "auto":
         return getattr(torch, name)
     if device.type == "cuda":
@@ -33,5 +41,5 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def mixed_precision(device: torch.device, precision: torch.dtype) -> AbstractContextManager:
-    """Matrix products in `precision`; parameters, softmax, loss and hidden states stay in float32."""
+    """Matrix products in `precision`; parameters, decoder states, softmax and loss stay in float32."""
     return torch.autocast(device.type, precision, enabled=precision != torch.float32)

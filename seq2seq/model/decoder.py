@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from seq2seq.model.attention import Attention, Memory, NoAttention
 from seq2seq.model.encoder import Encoded
-from seq2seq.model.rnn import CELLS, Hidden, RecurrentStack, join_layers, split_layers
+from seq2seq.model.rnn import CELLS, Hidden, RecurrentStack, join_layers, run_sequence, split_layers
 
 
 class DecoderState(NamedTuple):
@@ -54,15 +54,16 @@ class Bridge(nn.Module):
     def forward(self, encoded: Encoded) -> Hidden:
         num_states, num_layers, _ = self.shape
         if self.projection is not None:
-            features = torch.tanh(self.projection(encoded.last.flatten(1)).float())
-            return features.unflatten(1, self.shape).unbind(dim=1)
-        if self.kind == "last":
-            hidden = encoded.last
+            features = torch.tanh(self.projection(encoded.last.flatten(1)))
+            hidden = features.unflatten(1, self.shape).unbind(dim=1)
+        elif self.kind == "last":
+            hidden = (encoded.last,) * num_states
         elif self.kind == "mean":
-            hidden = encoded.mean.unsqueeze(1).expand(-1, num_layers, -1)
+            hidden = (encoded.mean.unsqueeze(1).expand(-1, num_layers, -1),) * num_states
         else:
-            hidden = encoded.states.new_zeros(encoded.states.size(0), *self.shape[1:])
-        return (hidden,) * num_states
+            hidden = (encoded.states.new_zeros(encoded.states.size(0), *self.shape[1:]),) * num_states
+        precise = torch.promote_types(encoded.states.dtype, torch.float32)  # states add up over many steps
+        return tuple(part.to(precise) for part in hidden)
 
 
 class Readout(nn.Module):
@@ -188,7 +189,7 @@ class LuongDecoder(nn.Module):
     def forward(self, embeddings: Float[Tensor, "B T E"], state: DecoderState, memory: Memory) -> Decoded:
         layers_first = [part.transpose(0, 1).contiguous() for part in state.hidden]  # [L, B, H]
         is_lstm = len(layers_first) == 2
-        states, last = self.rnn(embeddings, tuple(layers_first) if is_lstm else layers_first[0])
+        states, last = run_sequence(self.rnn, embeddings, tuple(layers_first) if is_lstm else layers_first[0])
         hidden = tuple(part.transpose(0, 1) for part in (last if is_lstm else (last,)))
         context, weights = self.attention(states, memory)
         return Decoded(self.readout(states, context), DecoderState(hidden, state.feed), weights)

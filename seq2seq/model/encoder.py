@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq.model.rnn import run_sequence
+
 
 class Encoded(NamedTuple):
     states: Float[Tensor, "B S M"]
@@ -61,10 +63,10 @@ class RNNEncoder(nn.Module):
         states, last = embeddings, []
         for layer in range(self.num_layers):
             inputs = states if layer == 0 else self.dropout(states)
-            output, _ = self.forward_layers[layer](inputs)
+            output, _ = run_sequence(self.forward_layers[layer], inputs)
             outputs, finals = [output], [output[rows, lengths - 1]]
             if self.backward_layers:
-                output, _ = self.backward_layers[layer](_flip(inputs, flip))
+                output, _ = run_sequence(self.backward_layers[layer], _flip(inputs, flip))
                 outputs.append(_flip(output, flip))
                 finals.append(output[rows, lengths - 1])
             states = torch.cat(outputs, dim=-1)

@@ -4,6 +4,8 @@ A cell receives its input's share of the gates ready made, so that a decoder can
 steps in one product. The hidden state is always a tuple: (h,) for a GRU, (h, c) for an LSTM.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -72,6 +74,14 @@ class RecurrentStack(nn.Module):
                 gates = self.layer_gates[index - 1](self.dropout(updated[-1][0]))
             updated.append(cell(gates, layers[index]))
         return updated
+
+
+def run_sequence(rnn: nn.Module, inputs: Tensor, hidden: Any = None) -> tuple[Tensor, Any]:
+    """Run torch's own RNN over a sequence; on a GPU in float32, as autocast there takes float16 whatever it is told."""
+    if not inputs.is_cuda:
+        return rnn(inputs, hidden)
+    with torch.autocast("cuda", enabled=False):
+        return rnn(inputs.float(), hidden)
 
 
 def split_layers(hidden: Hidden) -> Layers:

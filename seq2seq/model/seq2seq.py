@@ -100,27 +100,27 @@ def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder 
         )
     )
     bridge = Bridge(
-        settings.bridge,
-        settings.cell,
-        config.encoder.num_layers,
-        config.state_size,
-        settings.num_layers,
-        settings.hidden_size,
+        kind=settings.bridge,
+        cell=settings.cell,
+        encoder_layers=config.encoder.num_layers,
+        state_size=config.state_size,
+        num_layers=settings.num_layers,
+        hidden_size=settings.hidden_size,
     )
     if settings.style == "bahdanau":
         decoder = BahdanauDecoder
     else:
         decoder = InputFeedingDecoder if settings.input_feeding else LuongDecoder
     return decoder(
-        config.embedding_size,
-        attention,
-        bridge,
-        settings.cell,
-        settings.hidden_size,
-        settings.num_layers,
-        settings.dropout,
-        config.output_size,
-        config.layer_norm,
+        embedding_size=config.embedding_size,
+        attention=attention,
+        bridge=bridge,
+        cell=settings.cell,
+        hidden_size=settings.hidden_size,
+        num_layers=settings.num_layers,
+        dropout=settings.dropout,
+        output_size=config.output_size,
+        layer_norm=config.layer_norm,
     )
 
 
