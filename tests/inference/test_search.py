@@ -6,6 +6,7 @@ import torch
 from seq2seq.config import ModelConfig
 from seq2seq.data.batching import pad
 from seq2seq.data.tokenizer import BOS, EOS
+from seq2seq.errors import UserError
 from seq2seq.inference.search import beam_search
 from seq2seq.model.seq2seq import Seq2Seq
 
@@ -119,5 +120,16 @@ def test_forbidden_tokens_never_appear():
 
 
 def test_beam_wider_than_the_vocabulary():
-    (hypothesis,) = beam_search(make(vocabulary_size=5), *pad([[4, EOS]]), beam_size=40)
-    assert hypothesis.ids[-1] == EOS
+    model = make(vocabulary_size=5, scale=6.0)
+    candidates = [[*ids, EOS] for length in range(3) for ids in itertools.product([0, 1, 2, 4], repeat=length)]
+    best = max(candidates, key=lambda ids: log_prob(model, [4, EOS], ids)[0] / len(ids))
+    (hypothesis,) = beam_search(model, *pad([[4, EOS]]), beam_size=40, max_length_ratio=-3.5)  # 3 tokens at most
+    assert hypothesis.ids == best
+
+
+def test_model_that_yields_nan_is_named():
+    model = make()
+    with torch.no_grad():
+        model.output_layer.bias.fill_(torch.nan)
+    with pytest.raises(UserError, match="the model gives no token a probability"):
+        beam_search(model, *pad(SOURCES), beam_size=2)
