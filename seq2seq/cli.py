@@ -5,9 +5,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from seq2seq.errors import UserError
 
@@ -17,7 +17,7 @@ CHUNK = 1024
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, or 2 after a mistake of the user's, named in one line."""
-    options = build_parser().parse_args(arguments)
+    options = parse(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")  # whatever the locale says
@@ -34,28 +34,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seq2seq: error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("seq2seq: interrupted", file=sys.stderr)
+        hint = "; --resume continues from the last checkpoint" if "resume" in options else ""
+        print(f"seq2seq: interrupted{hint}", file=sys.stderr)
         return 130
     return 0
 
 
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line. Overrides and sentences may stand before, between and after the options."""
+    parser = build_parser()
+    options, rest = parser.parse_known_args(arguments)
+    texts = getattr(
+        options, "overrides", getattr(options, "sentences", None)
+    )  # argparse takes only the first run of these
+    unknown = [text for text in rest if text.startswith("-") or texts is None]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if texts is not None:
+        texts.extend(rest)
+    return options
+
+
 def build_parser() -> argparse.ArgumentParser:
+    layout = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
     parser = argparse.ArgumentParser(
         prog="seq2seq",
+        usage="seq2seq [-h] COMMAND ...",
         description="Train, evaluate and use a translator with attention.",
         epilog="`seq2seq COMMAND --help` describes a command.",
+        formatter_class=layout,
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND, one of", prog="seq2seq", required=True)
 
     train = commands.add_parser(
         "train",
         help="train a model from a config",
         description="Train a model from a config, and leave the run folder that the other commands read.",
-        epilog="example: seq2seq train configs/demo.yaml model.attention.score=dot --run runs/dot",
+        epilog="""examples:
+  seq2seq train configs/demo.yaml --run runs/demo
+  seq2seq train configs/demo.yaml model.attention.score=dot training.seed=2 --run runs/dot
+  seq2seq train configs/demo.yaml --run runs/demo --resume""",
+        formatter_class=layout,
     )
     train.add_argument("config", metavar="CONFIG", type=Path, help="YAML file of settings; see configs/")
     train.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="settings that replace those of the file")
-    train.add_argument("--run", metavar="DIR", type=Path, required=True, help="the run folder to make")
+    train.add_argument("--run", metavar="DIR", type=Path, required=True, help="the run folder to make, or to continue")
     train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
     train.set_defaults(command=run_train)
 
@@ -63,7 +86,10 @@ def build_parser() -> argparse.ArgumentParser:
         "evaluate",
         help="score a trained model: BLEU, chrF, TER",
         description="Translate a test set and score it with sacreBLEU: BLEU, chrF and TER, each with its signature.",
-        epilog="example: seq2seq evaluate runs/demo --source my.en --target my.fr",
+        epilog="""examples:
+  seq2seq evaluate runs/demo
+  seq2seq evaluate runs/demo --source my.en --target my.fr --output my.translated --json""",
+        formatter_class=layout,
     )
     _add_run(evaluate)
     evaluate.add_argument(
@@ -83,7 +109,10 @@ def build_parser() -> argparse.ArgumentParser:
         "translate",
         help="translate sentences, or standard input",
         description="Translate the sentences given, or standard input: one line in, one line out.",
-        epilog="example: seq2seq translate runs/demo < in.txt > out.txt",
+        epilog="""examples:
+  seq2seq translate runs/demo "I am a student." "Where is the cat?"
+  seq2seq translate runs/demo < in.txt > out.txt""",
+        formatter_class=layout,
     )
     _add_run(translate)
     translate.add_argument("sentences", metavar="SENTENCE", nargs="*", help="a sentence; none reads standard input")
@@ -94,7 +123,10 @@ def build_parser() -> argparse.ArgumentParser:
         "attention",
         help="show what the model looked at",
         description="Translate a sentence and draw its attention weights, in the terminal or as a picture.",
-        epilog='example: seq2seq attention runs/demo "I am a student." --output heatmap.png',
+        epilog="""examples:
+  seq2seq attention runs/demo "I am a student."
+  seq2seq attention runs/demo "I am a student." --output heatmap.png""",
+        formatter_class=layout,
     )
     _add_run(attention)
     attention.add_argument("sentence", metavar="SENTENCE", help="the sentence to translate")
@@ -134,9 +166,9 @@ def run_train(options: argparse.Namespace) -> None:
     from seq2seq.training.run_folder import log_environment, open_run
 
     config = load_config(options.config, options.overrides)
-    open_run(config, options.run, options.resume)
+    changes = open_run(config, options.run, options.resume)
     with log_to(options.run / "train.log"):
-        log_environment(config)
+        log_environment(config, changes)
         train(config, options.run, options.resume)
     print(f'The best model is in {options.run}. Next: seq2seq translate {options.run} "..."')
 
@@ -144,12 +176,14 @@ def run_train(options: argparse.Namespace) -> None:
 def run_evaluate(options: argparse.Namespace) -> None:
     from seq2seq.config import CorpusConfig
     from seq2seq.data.corpus import read_corpus
-    from seq2seq.files import write_atomically
+    from seq2seq.files import require_writable, write_atomically
     from seq2seq.inference.evaluation import score_translations
     from seq2seq.inference.translator import Translator
 
     if (options.source is None) != (options.target is None):
         raise UserError("--source and --target go together: a file of sentences and its references")
+    if options.output is not None:
+        require_writable(options.output)
     translator = Translator.load(options.run, options.device)
     data = translator.config.data
     if options.source is not None:
@@ -184,7 +218,7 @@ def run_translate(options: argparse.Namespace) -> None:
         sys.stdout.flush()
 
 
-def _read_chunks(stream: BinaryIO, interactive: bool) -> Iterator[list[str]]:
+def _read_chunks(stream: Iterable[bytes], interactive: bool) -> Iterator[list[str]]:
     """Lines of standard input, split at \\n only; from a terminal one by one, else many at a time."""
     chunk: list[str] = []
     for line in stream:
@@ -199,20 +233,28 @@ def _read_chunks(stream: BinaryIO, interactive: bool) -> Iterator[list[str]]:
 def run_attention(options: argparse.Namespace) -> None:
     from shutil import get_terminal_size
 
-    from seq2seq.inference.plots import draw_attention, plot_attention
+    from seq2seq.files import require_writable
+    from seq2seq.inference.plots import draw_attention, plot_attention, require_picture_name
     from seq2seq.inference.translator import Translator
 
+    if options.output is not None:
+        require_writable(options.output)
+        require_picture_name(options.output)
     translator = Translator.load(options.run, options.device)
-    if not options.sentence.strip():
-        raise UserError("the sentence is blank: there is nothing to attend to")
-    if translator.config.model.attention.score == "none":
+    model = translator.config.model
+    if model.attention.score == "none":
         raise UserError(f"{options.run}: this model has no attention (model.attention.score is none)")
     (result,) = translator.translate([options.sentence], options.beam)
+    if not result.tokens:
+        raise UserError("the sentence is blank: there is nothing to attend to")
     if options.output is None:
-        for weights in result.weights:
+        for head, weights in enumerate(result.weights, start=1):
+            if len(result.weights) > 1:
+                print(f"head {head}")
             print(draw_attention(result.source_tokens, result.tokens, weights, get_terminal_size().columns))
         return
-    missing = plot_attention(result.source_tokens, result.tokens, result.weights, options.output)
+    title = f"{model.attention.score} attention, {model.decoder.style} decoder"
+    missing = plot_attention(result.source_tokens, result.tokens, result.weights, options.output, title)
     if missing:
         print(f"seq2seq: no installed font has these characters, drawn as boxes: {missing}", file=sys.stderr)
     print(result.text)

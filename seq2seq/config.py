@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seq2seq.errors import ConfigError
+from seq2seq.files import write_atomically
 
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -292,7 +293,7 @@ def save_config(config: Config, path: str | Path) -> None:
             settings["data"][split] = {
                 key: value for key, value in settings["data"][split].items() if value is not None
             }
-    Path(path).write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_atomically(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
 def _apply_override(settings: dict[str, Any], override: str) -> None:

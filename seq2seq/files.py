@@ -3,6 +3,23 @@
 import os
 from pathlib import Path
 
+from seq2seq.errors import UserError
+
+
+def require_writable(path: str | Path) -> None:
+    """Check, before long work, that its result can be written there.
+
+    Raises:
+        UserError: The path is a folder, lies in none, or may not be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"{path}: the folder {path.parent} may not be written")
+
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Write beside the file, flush to the disk, then rename over it: a reader sees the old content or the new."""

@@ -1,6 +1,7 @@
 """Looking up what a setting names: an entry of one of our tables, or a user's own class by its import path."""
 
 import importlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ def resolve(name: str, known: Mapping[str, Any], key: str) -> Any:
         raise ConfigError(
             f"{key} is {name!r}: use one of {', '.join(known)}, or the import path of your own, package.module:Name"
         )
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # the current folder, as `python -m` has it
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

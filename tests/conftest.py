@@ -40,6 +40,20 @@ def multi30k() -> Path:
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
     """A folder with a corpus that a small model learns in seconds: words to spell backwards; and its config.yaml."""
+    return write_toy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that a command left, briefly trained on such a corpus, which lies in the folder above."""
+    from seq2seq.cli import main
+
+    folder = write_toy(tmp_path_factory.mktemp("toy"))
+    assert main(["train", str(folder / "config.yaml"), "training.max_steps=150", "--run", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+def write_toy(tmp_path: Path) -> Path:
     generator = random.Random(0)
     sources = [" ".join(generator.choices("abcdefgh", k=generator.randint(2, 6))) for _ in range(600)]
     for split, lines in {"train": sources[:500], "validation": sources[500:550], "test": sources[550:]}.items():

@@ -26,6 +26,8 @@ class Tokenizer:
     def train(cls, config: TokenizerConfig, corpus: Corpus) -> "Tokenizer":
         """Learn the pieces from a corpus (Kudo & Richardson 2018, arXiv:1808.06226).
 
+        Sentencepiece leaves lines over 4,192 bytes out of learning.
+
         Raises:
             DataError: The vocabulary cannot be learned from this text; the message says what would do.
         """

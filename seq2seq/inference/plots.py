@@ -162,13 +162,21 @@ def attention_figure(
     return figure, "".join(sorted(undrawn))
 
 
+def require_picture_name(path: str | Path) -> None:
+    """Check that a name ends as a picture's does.
+
+    Raises:
+        UserError: It ends otherwise.
+    """
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: a picture's name ends with {' or '.join(SUFFIXES)}")
+
+
 def write_picture(figure: "Figure", path: str | Path) -> None:
     """Write `figure` as PNG or SVG, by the suffix of `path`; the file appears whole or not at all."""
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path}: a picture's name ends with {' or '.join(SUFFIXES)}")
+    require_picture_name(path)
     content = io.BytesIO()
-    figure.savefig(content, format=path.suffix[1:].lower())
+    figure.savefig(content, format=Path(path).suffix[1:].lower())
     write_atomically(path, content.getvalue())
 
 

@@ -61,11 +61,13 @@ class Translator:
     ) -> list[Translation]:
         """Translate each sentence, in order; a blank one gives a blank translation.
 
-        Neither the order nor the company of a sentence changes its translation: padding enters no sum.
+        Padding enters no sum: a sentence's translation does not depend on its company, but for the rounding of the
+        matrix products.
         """
         search = self.config.search
         beam_size = search.beam_size if beam_size is None else beam_size
-        source_ids = [ids + [EOS] for ids in self.tokenizer.encode_source(sentences)]
+        texts = [sentence.encode("utf-8", "replace").decode("utf-8") for sentence in sentences]  # no lone surrogates
+        source_ids = [ids + [EOS] for ids in self.tokenizer.encode_source(texts)]
         order = sorted(
             (index for index, ids in enumerate(source_ids) if len(ids) > 1), key=lambda index: len(source_ids[index])
         )

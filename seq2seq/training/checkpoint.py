@@ -25,13 +25,16 @@ class Progress:
     batches_done: int = 0
     """Batches done in this epoch."""
     best_bleu: float = -1.0
+    best_loss: float = float("inf")
+    """Validation loss of the best model; decides between equal BLEU."""
     stale_validations: int = 0
     """Validations since the best one."""
     seconds: float = 0.0
     """Time spent training, validating and saving, over all sessions."""
     loss_sum: float = 0.0
-    """Training loss in nats since the last record in metrics.jsonl, and the target tokens it is over."""
+    """Training loss in nats since the last record in metrics.jsonl, the target tokens and the time it took."""
     num_tokens: int = 0
+    step_seconds: float = 0.0
 
 
 def save_weights(model: Seq2Seq, path: Path) -> None:
@@ -51,12 +54,13 @@ def save_checkpoint(
     for leftover in folder.glob(".*.tmp"):
         shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
     temporary.mkdir(parents=True)
+    device = next(model.parameters()).device
     save_weights(model, temporary / "model.safetensors")
     state = {
         "optimizer": optimizer.state_dict(),
         "scaler": scaler.state_dict(),
         "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
     with open(temporary / "optimizer.pt", "wb") as file:
         torch.save(state, file)
@@ -68,9 +72,10 @@ def save_checkpoint(
     link = folder / ".latest.tmp"
     link.symlink_to(final.name)
     os.replace(link, folder / "latest")
-    steps = sorted(folder.glob("step_*"), key=lambda path: int(path.name.removeprefix("step_")))
-    for old in steps[:-keep]:
-        shutil.rmtree(old)
+    steps = {int(path.name.removeprefix("step_")): path for path in folder.glob("step_*")}
+    kept = sorted(step for step in steps if step <= progress.step)[-keep:]  # later ones are of a course not taken
+    for step in steps.keys() - set(kept):
+        shutil.rmtree(steps[step])
 
 
 def load_checkpoint(
@@ -92,8 +97,11 @@ def load_checkpoint(
     except Exception as error:  # torch raises several kinds for a damaged file
         raise ConfigError(f"{latest.resolve()}: damaged checkpoint: {' '.join(str(error).split())[:200]}") from error
     optimizer.load_state_dict(state["optimizer"])
+    for group in optimizer.param_groups:  # the moments are restored, the settings are the config's
+        group.update({name: optimizer.defaults[name] for name in ("betas", "weight_decay")})
     scaler.load_state_dict(state["scaler"])
     torch.set_rng_state(state["random"])
-    if state["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["random_cuda"])
+    device = next(model.parameters()).device
+    if state["random_cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state["random_cuda"], device)
     return progress

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from seq2seq.config import Config
 from seq2seq.data.batching import Batch, collate, epoch_batches
 from seq2seq.device import choose_device, choose_precision, mixed_precision
 from seq2seq.errors import TrainingDiverged
+from seq2seq.files import write_atomically
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_weights
 from seq2seq.training.curves import plot_curves
@@ -60,47 +62,40 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
         log.info("resuming after step %d", progress.step)
 
     started = time.perf_counter() - progress.seconds
-    window_started = time.perf_counter()
-    bar = tqdm(total=total_steps, initial=progress.step, desc="training", unit="step", disable=None, smoothing=0.05)
-    while not is_finished(progress, settings.patience, total_steps):
-        for indices in order(epoch=progress.epoch)[progress.batches_done :]:
-            batch = collate(*data.train.select(indices))
+    batches = remaining_batches(order, progress)
+    with tqdm(total=total_steps, initial=progress.step, desc="training", unit="step", disable=None) as bar:
+        while not is_finished(progress, settings.patience, total_steps):
+            step_started = time.perf_counter()
+            batch = collate(*data.train.select(next(batches))).to(device)
             rate = learning_rate(settings, progress.step + 1, total_steps)
-            loss, num_tokens, gradient_norm = train_step(
-                model, batch.to(device), optimizer, scaler, rate, config, precision, progress.step + 1
+            loss, num_tokens, norm = train_step(
+                model, batch, optimizer, scaler, rate, config, precision, progress.step + 1
             )
             progress.step += 1
-            progress.batches_done += 1
             progress.loss_sum += loss
             progress.num_tokens += num_tokens
+            progress.step_seconds += time.perf_counter() - step_started
             progress.seconds = time.perf_counter() - started
             bar.update()
             if progress.step % RECORD_EVERY == 0:
-                seconds = time.perf_counter() - window_started
-                record = {
-                    "kind": "training", "step": progress.step, "epoch": progress.epoch,
-                    "loss": progress.loss_sum / progress.num_tokens, "learning_rate": rate,
-                    "tokens_per_second": progress.num_tokens / seconds, "gradient_norm": gradient_norm,
-                    "seconds": progress.seconds,
-                }  # fmt: skip
-                append_record(run, record)
-                bar.set_postfix(loss=f"{record['loss']:.3f}", tokens_per_second=f"{record['tokens_per_second']:.0f}")
-                progress.loss_sum, progress.num_tokens, window_started = 0.0, 0, time.perf_counter()
+                record_training(run, progress, rate, norm, bar)
             if progress.step % settings.validate_every == 0 or progress.step == total_steps:
                 validate_and_keep_best(model, data, config, run, precision, progress)
-                window_started += time.perf_counter() - started - progress.seconds  # validating is not training time
                 progress.seconds = time.perf_counter() - started
-            finished = is_finished(progress, settings.patience, total_steps)
-            if progress.step % settings.checkpoint_every == 0 or finished:
+            if progress.step % settings.checkpoint_every == 0 or is_finished(progress, settings.patience, total_steps):
                 save_checkpoint(run / "checkpoints", model, optimizer, scaler, progress, settings.keep_checkpoints)
-            if finished:
-                break
-        else:
-            progress.epoch, progress.batches_done = progress.epoch + 1, 0
-    bar.close()
     log.info("finished after %d steps, %.0f seconds", progress.step, progress.seconds)
     log.info("best validation BLEU %.2f; the model is in %s", progress.best_bleu, run)
     return progress
+
+
+def remaining_batches(order: Callable[..., list[list[int]]], progress: Progress) -> Iterator[list[int]]:
+    """The batches from where the run stands, epoch after epoch without end; keeps their count in `progress`."""
+    while True:
+        for indices in order(epoch=progress.epoch)[progress.batches_done :]:
+            progress.batches_done += 1
+            yield indices
+        progress.epoch, progress.batches_done = progress.epoch + 1, 0
 
 
 def train_step(
@@ -141,12 +136,26 @@ def train_step(
     return float(loss.detach()), len(targets), float(norm)
 
 
+def record_training(run: Path, progress: Progress, rate: float, norm: float, bar: tqdm) -> None:
+    loss = progress.loss_sum / progress.num_tokens
+    speed = progress.num_tokens / progress.step_seconds
+    append_record(
+        run,
+        {
+            "kind": "training", "step": progress.step, "epoch": progress.epoch, "loss": loss, "learning_rate": rate,
+            "tokens_per_second": speed, "gradient_norm": norm, "seconds": progress.seconds,
+        },
+    )  # fmt: skip
+    bar.set_postfix(loss=f"{loss:.3f}", tokens_per_second=f"{speed:.0f}")
+    progress.loss_sum, progress.num_tokens, progress.step_seconds = 0.0, 0, 0.0
+
+
 def validate_and_keep_best(
     model: Seq2Seq, data: TrainingData, config: Config, run: Path, precision: torch.dtype, progress: Progress
 ) -> None:
     result = validate(model, data, config, precision)
-    if result.bleu > progress.best_bleu:
-        progress.best_bleu, progress.stale_validations = result.bleu, 0
+    if (result.bleu, -result.loss) > (progress.best_bleu, -progress.best_loss):
+        progress.best_bleu, progress.best_loss, progress.stale_validations = result.bleu, result.loss, 0
         save_weights(model, run / "model.safetensors")
     else:
         progress.stale_validations += 1
@@ -194,4 +203,4 @@ def drop_records_after(path: Path, step: int) -> None:
         with suppress(json.JSONDecodeError):  # a line that a kill cut short
             if json.loads(line)["step"] <= step:
                 kept.append(line + "\n")
-    path.write_text("".join(kept), encoding="utf-8")
+    write_atomically(path, "".join(kept))

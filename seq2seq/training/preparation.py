@@ -8,6 +8,7 @@ from typing import NamedTuple
 from seq2seq.config import Config
 from seq2seq.data.corpus import Corpus, keep_usable, read_corpus
 from seq2seq.data.tokenizer import Tokenizer
+from seq2seq.inference.evaluation import build_metric
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,9 @@ def prepare(config: Config, run: Path) -> TrainingData:
 
     Raises:
         DataError: A corpus cannot be read or has no usable pair, or the vocabulary cannot be learned.
+        ConfigError: The target language cannot be scored.
     """
+    build_metric("bleu", config.data.target_language)  # fails now rather than at the first validation
     train = read_corpus(config.data.train, config.data, "train")
     validation = read_corpus(config.data.validation, config.data, "validation")
     if (run / "tokenizer").exists():

@@ -2,7 +2,9 @@
 
 import logging
 import platform
+import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,22 @@ from seq2seq.model.seq2seq import Seq2Seq
 
 log = logging.getLogger(__name__)
 
-FIXED_AT_RESUME = ("data", "tokenizer", "model", "training.seed", "training.batch_tokens", "training.precision")
-"""Settings that decide which sums are computed; the others may change when a run is resumed."""
+FIXED_AT_RESUME = (
+    "data.source_language", "data.target_language", "data.train", "data.validation", "data.max_length", "tokenizer",
+    "model", "training.seed", "training.batch_tokens", "training.precision", "training.optimizer",
+)  # fmt: skip
+"""Settings that decide what is learned and in which order; the others may change when a run is resumed."""
+OURS = {"config.yaml", "train.log", "tokenizer", "metrics.jsonl", "learning_curves.png", "checkpoints"}
+"""What a run that failed before its first checkpoint may have left."""
 
 
-def open_run(config: Config, run: Path, resume: bool) -> None:
+def open_run(config: Config, run: Path, resume: bool) -> list[str]:
     """Create a run folder and its config.yaml, or check that a run can be resumed with this config.
+
+    A folder with nothing worth keeping, where training failed before its first checkpoint, is started anew.
+
+    Returns:
+        The settings in which a resumed run differs from before, a line each.
 
     Raises:
         ConfigError: The folder holds another run, cannot be written, or was made with other settings; or no model can
@@ -40,14 +52,18 @@ def open_run(config: Config, run: Path, resume: bool) -> None:
         refused = [line for key, line in changed.items() if key.startswith(FIXED_AT_RESUME)]
         if refused:
             raise ConfigError(f"{run}: cannot resume with other settings: {'; '.join(refused)}")
-        for line in changed.values():
-            log.info("resuming with another %s", line)
-    elif any(run.iterdir()):
-        raise ConfigError(f"{run}: not empty; continue the run there with --resume, or name another folder")
+    else:
+        changed = {}
+        names = {path.name for path in run.iterdir()}
+        if (run / "checkpoints" / "latest").exists() or not names <= OURS:
+            raise ConfigError(f"{run}: not empty; continue the run there with --resume, or name another folder")
+        for name in names:
+            shutil.rmtree(run / name) if (run / name).is_dir() else (run / name).unlink()
     try:
         save_config(config, saved)
     except OSError as error:
         raise ConfigError(f"{run}: cannot write to the run folder: {error.strerror}") from error
+    return list(changed.values())
 
 
 def differences(old: Config, new: Config) -> dict[str, str]:
@@ -67,12 +83,14 @@ def differences(old: Config, new: Config) -> dict[str, str]:
     }
 
 
-def log_environment(config: Config) -> None:
+def log_environment(config: Config, changes: Sequence[str] = ()) -> None:
     """What another person needs to know to get the same run: versions, commit, machine, seed."""
     packages = ("torch", "sentencepiece", "sacrebleu", "safetensors", "numpy")
     log.info("seq2seq %s, commit %s", version("seq2seq-attention"), _commit())
     log.info("Python %s, %s", platform.python_version(), ", ".join(f"{name} {version(name)}" for name in packages))
     log.info("%s, seed %d", platform.platform(), config.training.seed)
+    for line in changes:
+        log.info("resuming with another %s", line)
 
 
 def _commit() -> str:

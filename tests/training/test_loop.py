@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from seq2seq.config import load_config
+from seq2seq.config import Config, load_config
 from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError, DataError, TrainingDiverged
 from seq2seq.inference.translator import Translator
@@ -45,10 +45,11 @@ def test_run_folder_is_complete(toy):
         assert 0 <= record["chrf"] <= 100
 
 
-def test_resumed_equals_unbroken(toy, monkeypatch):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_resumed_equals_unbroken(toy, monkeypatch, precision):
     """Stopped in the middle of an epoch and of the records' window, twice."""
-    run_training(toy, "whole", "training.max_steps=60", "training.schedule=linear")
-    settings = ["training.schedule=linear", "training.max_steps=60"]
+    settings = ["training.schedule=linear", "training.max_steps=60", f"training.precision={precision}"]
+    run_training(toy, "whole", *settings)
 
     class Stopped(Exception):
         pass
@@ -84,13 +85,16 @@ def test_same_seed_same_weights_other_seed_other_weights(toy):
 
 
 def test_early_stopping_keeps_the_best(toy):
-    progress = run_training(
-        toy, "run", "training.learning_rate=1e-9", "training.patience=2", "training.validate_every=3",
-        "training.max_steps=500",
-    )  # fmt: skip
-    assert progress.step == 9  # the first validation is the best; two more without a better one
-    validations = [record["bleu"] for record in records(toy / "run")]
-    assert progress.best_bleu == max(validations)
+    settings = ["training.learning_rate=0.03", "training.validate_every=20", "training.clip_grad_norm=null"]
+    progress = run_training(toy, "run", *settings, "training.patience=2", "training.max_steps=2000")
+    validations = [record for record in records(toy / "run") if record["kind"] == "validation"]
+    best = max(validations, key=lambda record: (record["bleu"], -record["loss"]))
+    assert progress.step == best["step"] + 40 < 2000  # two validations without a better one
+    assert progress.best_bleu == best["bleu"]
+    run_training(toy, "until_best", *settings, f"training.max_steps={best['step']}")
+    kept = load_file(toy / "run" / "model.safetensors")
+    expected = load_file(toy / "until_best" / "checkpoints" / "latest" / "model.safetensors")
+    assert all(torch.equal(kept[key], expected[key]) for key in expected)
 
 
 def test_learns_to_reverse_and_attends_backwards(toy):
@@ -109,15 +113,35 @@ def test_learns_to_reverse_and_attends_backwards(toy):
     assert attended == sorted(attended, reverse=True)
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_half_precision_learns(toy, precision):
-    run_training(toy, "run", f"training.precision={precision}", "training.max_steps=40", "training.validate_every=10")
+def test_bfloat16_learns(toy):
+    run_training(toy, "run", "training.precision=bfloat16", "training.max_steps=40", "training.validate_every=10")
     losses = [record["loss"] for record in records(toy / "run") if record["kind"] == "validation"]
     assert losses[-1] < losses[0] - 0.1
 
 
-def make_step(**settings):
-    config = load_config_like(settings)
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("bridge", ["zeros", "mean", "projection"])
+@pytest.mark.parametrize(
+    "decoder", [{"style": "bahdanau"}, {"style": "luong"}, {"style": "luong", "input_feeding": False}]
+)
+def test_bfloat16_step_in_every_architecture(decoder, cell, bridge):
+    model = {"encoder": {"cell": cell}, "decoder": {**decoder, "cell": cell, "bridge": bridge}}
+    config, model, optimizer, scaler, batch = make_step(model)
+    loss, _, norm = train_step(model, batch, optimizer, scaler, 1e-3, config, torch.bfloat16, 1)
+    assert 0 < loss < 100
+    assert norm > 0
+    with torch.autocast("cpu", torch.bfloat16):
+        _, state = model.encode(batch.source, batch.source_mask)
+    assert all(part.dtype == torch.float32 for part in state.hidden)
+
+
+def test_float16_on_a_cpu_is_refused(toy):
+    with pytest.raises(ConfigError, match=r"training.precision is 'float16', which a CPU does not speed up"):
+        run_training(toy, "run", "training.precision=float16", "training.device=cpu")
+
+
+def make_step(model=None, **settings):
+    config = load_config_like(settings, model or {})
     model = Seq2Seq(config.model, 17, 19)
     optimizer = build_optimizer(model, config.training)
     scaler = torch.amp.GradScaler("cpu", enabled=False)
@@ -125,12 +149,10 @@ def make_step(**settings):
     return config, model, optimizer, scaler, batch
 
 
-def load_config_like(settings):
-    from seq2seq.config import Config
-
+def load_config_like(settings, model):
     corpus = {"source": "a", "target": "b"}
     data = {"source_language": "in", "target_language": "out", "train": corpus, "validation": corpus}
-    return Config.model_validate({"data": data, "training": settings})
+    return Config.model_validate({"data": data, "model": model, "training": settings})
 
 
 def test_step_is_the_mean_gradient_over_tokens():
@@ -168,6 +190,36 @@ def test_an_existing_run_is_not_overwritten(toy):
     run_training(toy, "run")
     with pytest.raises(ConfigError, match="run: not empty; continue the run there with --resume"):
         run_training(toy, "run")
+
+
+def test_a_start_that_failed_can_be_made_again(toy):
+    with pytest.raises(DataError, match=r"missing\.in"):
+        run_training(toy, "run", f"data.train.source={toy}/missing.in")
+    assert run_training(toy, "run").step == 12
+
+
+def test_a_folder_of_other_things_is_left_alone(toy):
+    (toy / "notes").mkdir()
+    (toy / "notes" / "todo.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="notes: not empty"):
+        run_training(toy, "notes")
+    assert (toy / "notes" / "todo.txt").read_text() == "mine"
+
+
+def test_resume_takes_the_configs_optimizer_settings(toy):
+    run_training(toy, "run")
+    config = load_config(toy / "config.yaml", ["training.weight_decay=0.5", "training.max_steps=16"])
+    assert open_run(config, toy / "run", True) == [
+        "training.weight_decay: 0.0 then, 0.5 now", "training.max_steps: 12 then, 16 now",
+    ]  # fmt: skip
+    train(config, toy / "run", True)
+    state = torch.load(toy / "run" / "checkpoints" / "latest" / "optimizer.pt", weights_only=True)
+    assert state["optimizer"]["param_groups"][0]["weight_decay"] == 0.5
+
+
+def test_language_that_cannot_be_scored_stops_before_training(toy):
+    with pytest.raises(ConfigError, match=r"data.target_language is 'ja', .* pip install 'sacrebleu\[ja\]'"):
+        run_training(toy, "run", "data.target_language=ja")
 
 
 def test_resume_refuses_other_settings_and_no_run(toy):

@@ -1,0 +1,31 @@
+"""Every file in configs/ builds a model that takes a step."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.config import load_config
+from seq2seq.data.batching import collate
+from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.loop import train_step
+from seq2seq.training.optimizer import build_optimizer
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_recipe_takes_a_step(path):
+    config = load_config(path)
+    size = config.tokenizer.vocabulary_size
+    model = Seq2Seq(config.model, size, size)
+    optimizer = build_optimizer(model, config.training)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    batch = collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]])
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    loss, num_tokens, norm = train_step(model, batch, optimizer, scaler, 1e-3, config, torch.float32, 1)
+    assert num_tokens == 8
+    assert 0 < loss / num_tokens < 3 * torch.log(torch.tensor(float(size)))
+    assert norm > 0
+    changed = [not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)]
+    assert all(changed)
