@@ -12,7 +12,7 @@ if [ -e "$run" ]; then
   rm -rf "$run"
 fi
 
-say "Training: seq2seq train configs/demo.yaml --run $run"
+say "Training, some three minutes: seq2seq train configs/demo.yaml --run $run   (log: $run/train.log)"
 seq2seq train configs/demo.yaml --run "$run"
 
 say "Scoring on the test set: seq2seq evaluate $run"
@@ -24,7 +24,8 @@ sentences=(
   "The old woman is reading a book in the garden."
   "We did not see the black cat."
   "Where are my friends?"
-  "She gives the children three red apples."
+  "I bought three red apples and I ate them."
+  "The car that Julie washed was not very clean."
 )
 translations=$(seq2seq translate "$run" "${sentences[@]}")
 number=0
@@ -33,18 +34,21 @@ while IFS= read -r translation; do
   number=$((number + 1))
 done <<<"$translations"
 
-say "Drawing the attention: seq2seq attention $run \"${sentences[1]}\" --output $run/attention.png"
-seq2seq attention "$run" "${sentences[1]}" --output "$run/attention.png"
+say "Drawing the attention: seq2seq attention $run \"${sentences[5]}\" --output $run/attention.png"
+seq2seq attention "$run" "${sentences[5]}" --output "$run/attention.png"
 
 cat <<EOF
 
 == Done. In $run:
-  config.yaml        every setting of this run
-  model.safetensors  the best weights
-  metrics.jsonl      losses and scores along the way
-  attention.png      what the decoder looked at, word by word
+  config.yaml          every setting of this run
+  model.safetensors    the best weights
+  metrics.jsonl        losses and scores along the way
+  learning_curves.png  the same as a picture
+  attention.png        what the decoder looked at, word by word
 
 Try next (after \`source .venv/bin/activate\`):
-  seq2seq translate $run "The dog is small."
-  seq2seq train configs/demo.yaml model.attention.score=dot --run runs/demo-dot
+  seq2seq translate $run "She will not give it to them."
+  seq2seq attention $run "She will not give it to them."       (in the terminal)
+  seq2seq train configs/demo.yaml model.attention.score=dot --run runs/dot
+  and README.md: your own corpus, Multi30k, the other attentions
 EOF
