@@ -121,6 +121,8 @@ class AttentionConfig(Section):
     """A name in `SCORES`, `none` for no attention, or the import path of your own class, `package.module:Class`."""
     normalizer: str = "softmax"
     """A name in `NORMALIZERS`, or the import path of your own function."""
+    window: Literal["none"] = "none"
+    """Which source positions a step may look at: all of them."""
     num_heads: PositiveInt = 1
     projection: Literal["none", "query", "key", "query_key", "query_key_value"] = "query_key"
     """Which of query, keys and values pass through a learned matrix; the others are used as they are."""

@@ -85,23 +85,20 @@ class BahdanauDecoder(nn.Module):
 
     def __init__(
         self,
-        embedding_size: int,
-        attention: Attention | NoAttention,
         bridge: Bridge,
-        cell: str,
-        hidden_size: int,
-        num_layers: int,
-        dropout: float,
+        attention: Attention | NoAttention,
+        stack: RecurrentStack,
+        embedding_size: int,
         output_size: int,
+        dropout: float,
         layer_norm: bool,
     ):
         super().__init__()
-        self.bridge = bridge
-        self.attention = attention
-        self.stack = RecurrentStack(cell, hidden_size, num_layers, dropout)
-        self.embedding_gates = nn.Linear(embedding_size, self.stack.gates_size)
-        self.context_gates = nn.Linear(attention.context_size, self.stack.gates_size, bias=False)
-        self.readout = Readout(hidden_size + attention.context_size + embedding_size, output_size, dropout, layer_norm)
+        self.bridge, self.attention, self.stack = bridge, attention, stack
+        self.embedding_gates = nn.Linear(embedding_size, stack.gates_size)
+        self.context_gates = nn.Linear(attention.context_size, stack.gates_size, bias=False)
+        input_size = stack.hidden_size + attention.context_size + embedding_size
+        self.readout = Readout(input_size, output_size, dropout, layer_norm)
 
     def first_state(self, encoded: Encoded) -> DecoderState:
         return DecoderState(self.bridge(encoded), encoded.states.new_zeros(encoded.states.size(0), 0))
@@ -125,23 +122,19 @@ class InputFeedingDecoder(nn.Module):
 
     def __init__(
         self,
-        embedding_size: int,
-        attention: Attention | NoAttention,
         bridge: Bridge,
-        cell: str,
-        hidden_size: int,
-        num_layers: int,
-        dropout: float,
+        attention: Attention | NoAttention,
+        stack: RecurrentStack,
+        embedding_size: int,
         output_size: int,
+        dropout: float,
         layer_norm: bool,
     ):
         super().__init__()
-        self.bridge = bridge
-        self.attention = attention
-        self.stack = RecurrentStack(cell, hidden_size, num_layers, dropout)
-        self.embedding_gates = nn.Linear(embedding_size, self.stack.gates_size)
-        self.feed_gates = nn.Linear(output_size, self.stack.gates_size, bias=False)
-        self.readout = Readout(hidden_size + attention.context_size, output_size, dropout, layer_norm)
+        self.bridge, self.attention, self.stack = bridge, attention, stack
+        self.embedding_gates = nn.Linear(embedding_size, stack.gates_size)
+        self.feed_gates = nn.Linear(output_size, stack.gates_size, bias=False)
+        self.readout = Readout(stack.hidden_size + attention.context_size, output_size, dropout, layer_norm)
 
     def first_state(self, encoded: Encoded) -> DecoderState:
         feed = encoded.states.new_zeros(encoded.states.size(0), self.feed_gates.in_features)
@@ -165,23 +158,16 @@ class LuongDecoder(nn.Module):
 
     def __init__(
         self,
-        embedding_size: int,
-        attention: Attention | NoAttention,
         bridge: Bridge,
-        cell: str,
-        hidden_size: int,
-        num_layers: int,
-        dropout: float,
+        attention: Attention | NoAttention,
+        rnn: nn.GRU | nn.LSTM,
         output_size: int,
+        dropout: float,
         layer_norm: bool,
     ):
         super().__init__()
-        self.bridge = bridge
-        self.attention = attention
-        rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[cell]
-        between = dropout if num_layers > 1 else 0.0
-        self.rnn = rnn(embedding_size, hidden_size, num_layers, batch_first=True, dropout=between)
-        self.readout = Readout(hidden_size + attention.context_size, output_size, dropout, layer_norm)
+        self.bridge, self.attention, self.rnn = bridge, attention, rnn
+        self.readout = Readout(rnn.hidden_size + attention.context_size, output_size, dropout, layer_norm)
 
     def first_state(self, encoded: Encoded) -> DecoderState:
         return DecoderState(self.bridge(encoded), encoded.states.new_zeros(encoded.states.size(0), 0))

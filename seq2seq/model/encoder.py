@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.model.rnn import run_sequence
+from seq2seq.model.rnn import RNNS, run_sequence
 
 
 class Encoded(NamedTuple):
@@ -43,7 +43,7 @@ class RNNEncoder(nn.Module):
         layer_norm: bool,
     ):
         super().__init__()
-        rnn = {"gru": nn.GRU, "lstm": nn.LSTM}[cell]
+        rnn = RNNS[cell]
         state_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [state_size] * (num_layers - 1)
 

@@ -62,7 +62,7 @@ class RecurrentStack(nn.Module):
     def __init__(self, cell: str, hidden_size: int, num_layers: int, dropout: float):
         super().__init__()
         self.cells = nn.ModuleList(CELLS[cell](hidden_size) for _ in range(num_layers))
-        self.gates_size = CELLS[cell].num_gates * hidden_size
+        self.hidden_size, self.gates_size = hidden_size, CELLS[cell].num_gates * hidden_size
         self.layer_gates = nn.ModuleList(nn.Linear(hidden_size, self.gates_size) for _ in range(num_layers - 1))
         self.dropout = nn.Dropout(dropout)
 
@@ -92,4 +92,6 @@ def join_layers(layers: Layers) -> Hidden:
     return tuple(torch.stack(parts, dim=1) for parts in zip(*layers, strict=True))
 
 
+RNNS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
+"""torch's own, which run whole sequences."""
 CELLS: dict[str, type[GRUCell] | type[LSTMCell]] = {"gru": GRUCell, "lstm": LSTMCell}

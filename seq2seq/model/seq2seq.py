@@ -10,6 +10,7 @@ from seq2seq.config import ModelConfig
 from seq2seq.model.attention import Attention, Memory, NoAttention
 from seq2seq.model.decoder import BahdanauDecoder, Bridge, Decoded, DecoderState, InputFeedingDecoder, LuongDecoder
 from seq2seq.model.encoder import RNNEncoder
+from seq2seq.model.rnn import RNNS, RecurrentStack
 
 
 class Embedding(nn.Module):
@@ -95,7 +96,7 @@ def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder 
         else Attention(
             settings.hidden_size,
             config.state_size,
-            **config.attention.model_dump(exclude={"size"}),
+            **config.attention.model_dump(exclude={"window", "size"}),
             size=config.attention_size,
         )
     )
@@ -107,21 +108,15 @@ def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder 
         num_layers=settings.num_layers,
         hidden_size=settings.hidden_size,
     )
-    if settings.style == "bahdanau":
-        decoder = BahdanauDecoder
-    else:
-        decoder = InputFeedingDecoder if settings.input_feeding else LuongDecoder
-    return decoder(
-        embedding_size=config.embedding_size,
-        attention=attention,
-        bridge=bridge,
-        cell=settings.cell,
-        hidden_size=settings.hidden_size,
-        num_layers=settings.num_layers,
-        dropout=settings.dropout,
-        output_size=config.output_size,
-        layer_norm=config.layer_norm,
-    )
+    common = {"output_size": config.output_size, "dropout": settings.dropout, "layer_norm": config.layer_norm}
+    sizes = (settings.hidden_size, settings.num_layers)
+    if settings.style == "luong" and not settings.input_feeding:
+        between = settings.dropout if settings.num_layers > 1 else 0.0
+        rnn = RNNS[settings.cell](config.embedding_size, *sizes, batch_first=True, dropout=between)
+        return LuongDecoder(bridge, attention, rnn, **common)
+    decoder = BahdanauDecoder if settings.style == "bahdanau" else InputFeedingDecoder
+    stack = RecurrentStack(settings.cell, *sizes, settings.dropout)
+    return decoder(bridge, attention, stack, config.embedding_size, **common)
 
 
 def _matrix(num_rows: int, size: int) -> nn.Parameter:
