@@ -53,8 +53,9 @@ class Bridge(nn.Module):
 
     def forward(self, encoded: Encoded) -> Hidden:
         num_states, num_layers, _ = self.shape
+        precise = torch.promote_types(encoded.states.dtype, torch.float32)  # states add up over many steps
         if self.projection is not None:
-            features = torch.tanh(self.projection(encoded.last.flatten(1)))
+            features = torch.tanh(self.projection(encoded.last.flatten(1)).to(precise))
             hidden = features.unflatten(1, self.shape).unbind(dim=1)
         elif self.kind == "last":
             hidden = (encoded.last,) * num_states
@@ -62,7 +63,6 @@ class Bridge(nn.Module):
             hidden = (encoded.mean.unsqueeze(1).expand(-1, num_layers, -1),) * num_states
         else:
             hidden = (encoded.states.new_zeros(encoded.states.size(0), *self.shape[1:]),) * num_states
-        precise = torch.promote_types(encoded.states.dtype, torch.float32)  # states add up over many steps
         return tuple(part.to(precise) for part in hidden)
 
 

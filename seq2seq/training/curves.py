@@ -47,7 +47,13 @@ def curves_figure(metrics: dict[str, list[dict[str, Any]]]) -> "Figure":
 
     left.set_ylabel("loss per target token (nats)")
     if metrics["training"]:
-        left.plot(column("training", "step"), column("training", "loss"), color="C0", linewidth=1, label="training")
+        left.plot(
+            column("training", "step"),
+            column("training", "loss"),
+            color="C0",
+            linewidth=1,
+            label="training, as optimized",
+        )
     steps = column("validation", "step")
     if steps:
         left.plot(steps, column("validation", "loss"), "--", color="C1", label="validation", **marker)

@@ -45,7 +45,7 @@ def lines(axes) -> dict[str, list[tuple[float, float]]]:
 def test_curves_are_the_records(tmp_path) -> None:
     left, right = curves_figure(read_metrics(write(tmp_path / "metrics.jsonl", RECORDS))).axes
     assert lines(left) == {
-        "training": [(50, 7), (100, 5), (150, 4), (200, 3.5)],
+        "training, as optimized": [(50, 7), (100, 5), (150, 4), (200, 3.5)],
         "validation": [(100, 5.5), (150, 4.5), (200, 4.75)],
     }
     assert lines(right) == {
