@@ -24,7 +24,7 @@ sentences=(
   "The old woman is reading a book in the garden."
   "We did not see the black cat."
   "Where are my friends?"
-  "I bought three red apples and I ate them."
+  "We bought some flowers and we gave them to her."
   "The car that Julie washed was not very clean."
 )
 translations=$(seq2seq translate "$run" "${sentences[@]}")
@@ -47,8 +47,8 @@ cat <<EOF
   attention.png        what the decoder looked at, word by word
 
 Try next (after \`source .venv/bin/activate\`):
-  seq2seq translate $run "She will not give it to them."
-  seq2seq attention $run "She will not give it to them."       (in the terminal)
+  seq2seq translate $run "Marie bought a new car and she washed it."
+  seq2seq attention $run "Marie bought a new car and she washed it."   (in the terminal)
   seq2seq train configs/demo.yaml model.attention.score=dot --run runs/dot
   and README.md: your own corpus, Multi30k, the other attentions
 EOF
