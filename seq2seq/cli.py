@@ -44,9 +44,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse a command line. Overrides and sentences may stand before, between and after the options."""
     parser = build_parser()
     options, rest = parser.parse_known_args(arguments)
-    texts = getattr(
-        options, "overrides", getattr(options, "sentences", None)
-    )  # argparse takes only the first run of these
+    # Of these argparse takes only those that stand together with the other positionals.
+    texts = getattr(options, "overrides", getattr(options, "sentences", None))
     unknown = [text for text in rest if text.startswith("-") or texts is None]
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -166,8 +165,7 @@ def run_train(options: argparse.Namespace) -> None:
     from seq2seq.training.run_folder import log_environment, open_run
 
     config = load_config(options.config, options.overrides)
-    changes = open_run(config, options.run, options.resume)
-    with log_to(options.run / "train.log"):
+    with open_run(config, options.run, options.resume) as changes, log_to(options.run / "train.log"):
         log_environment(config, changes)
         train(config, options.run, options.resume)
     print(f'The best model is in {options.run}. Next: seq2seq translate {options.run} "..."')

@@ -19,8 +19,8 @@ def test_trains_resumes_and_translates(toy, precision, cell, style):
     settings += [f"model.encoder.cell={cell}", f"model.decoder.cell={cell}"]
     for resume, steps in [(False, 12), (True, 16)]:
         config = load_config(toy / "config.yaml", [*settings, f"training.max_steps={steps}"])
-        open_run(config, toy / "run", resume)
-        assert train(config, toy / "run", resume).step == steps
+        with open_run(config, toy / "run", resume):
+            assert train(config, toy / "run", resume).step == steps
     on_gpu, on_cpu = (Translator.load(toy / "run", device).translate(["a b c"])[0] for device in ("cuda", "cpu"))
     assert on_gpu.score == pytest.approx(on_cpu.score, abs=1e-3)
 

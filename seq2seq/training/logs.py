@@ -25,7 +25,8 @@ def log_to(path: Path) -> Iterator[None]:
     handlers: list[logging.Handler] = [to_file]
     if sys.stderr.isatty():
         handlers.append(_TerminalHandler())
-    level, logger.level = logger.level, logging.INFO
+    level = logger.level
+    logger.setLevel(logging.INFO)
     for handler in handlers:
         logger.addHandler(handler)
     try:

@@ -1,10 +1,12 @@
 """The folder that a run leaves: opened once, checked before anything is computed."""
 
+import fcntl
 import logging
 import platform
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,44 +28,52 @@ OURS = {"config.yaml", "train.log", "tokenizer", "metrics.jsonl", "learning_curv
 """What a run that failed before its first checkpoint may have left."""
 
 
-def open_run(config: Config, run: Path, resume: bool) -> list[str]:
-    """Create a run folder and its config.yaml, or check that a run can be resumed with this config.
+@contextmanager
+def open_run(config: Config, run: Path, resume: bool) -> Iterator[list[str]]:
+    """Make a run folder with its config.yaml, or check that a run can be resumed; keep other trainings out meanwhile.
 
-    A folder with nothing worth keeping, where training failed before its first checkpoint, is started anew.
+    A folder in which training ended before its first checkpoint is started anew.
 
-    Returns:
+    Yields:
         The settings in which a resumed run differs from before, a line each.
 
     Raises:
-        ConfigError: The folder holds another run, cannot be written, or was made with other settings; or no model can
-            be built from the config.
+        ConfigError: The folder holds another run, is in use, cannot be written, or was made with other settings; or no
+            model can be built from the config.
     """
     with torch.device("meta"):
         Seq2Seq(config.model, source_vocabulary_size=8, target_vocabulary_size=8)
+    names = {path.name for path in run.iterdir()} if run.is_dir() else set()
+    changed = _changes(config, run) if resume else {}
+    started_before = "train.log" in names and names <= OURS and not (run / "checkpoints" / "latest").exists()
+    if names and not resume and not started_before:
+        raise ConfigError(f"{run}: not empty; continue the run there with --resume, or name another folder")
     try:
         run.mkdir(parents=True, exist_ok=True)
+        (run / "train.log").touch()
     except OSError as error:
-        raise ConfigError(f"{run}: cannot make the run folder: {error.strerror}") from error
+        raise ConfigError(f"{run}: cannot make or write the run folder: {error.strerror}") from error
+    with open(run / "train.log", "a", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"{run}: another training is running there") from error
+        if not resume:
+            for name in names - {"train.log"}:
+                shutil.rmtree(run / name) if (run / name).is_dir() else (run / name).unlink()
+        save_config(config, run / "config.yaml")
+        yield list(changed.values())
+
+
+def _changes(config: Config, run: Path) -> dict[str, str]:
     saved = run / "config.yaml"
-    if resume:
-        if not saved.exists():
-            raise ConfigError(f"{run}: nothing to resume (it has no config.yaml); leave out --resume to start there")
-        changed = differences(load_config(saved), config)
-        refused = [line for key, line in changed.items() if key.startswith(FIXED_AT_RESUME)]
-        if refused:
-            raise ConfigError(f"{run}: cannot resume with other settings: {'; '.join(refused)}")
-    else:
-        changed = {}
-        names = {path.name for path in run.iterdir()}
-        if (run / "checkpoints" / "latest").exists() or not names <= OURS:
-            raise ConfigError(f"{run}: not empty; continue the run there with --resume, or name another folder")
-        for name in names:
-            shutil.rmtree(run / name) if (run / name).is_dir() else (run / name).unlink()
-    try:
-        save_config(config, saved)
-    except OSError as error:
-        raise ConfigError(f"{run}: cannot write to the run folder: {error.strerror}") from error
-    return list(changed.values())
+    if not saved.exists():
+        raise ConfigError(f"{run}: nothing to resume (it has no config.yaml); leave out --resume to start there")
+    changed = differences(load_config(saved), config)
+    refused = [line for key, line in changed.items() if key.startswith(FIXED_AT_RESUME)]
+    if refused:
+        raise ConfigError(f"{run}: cannot resume with other settings: {'; '.join(refused)}")
+    return changed
 
 
 def differences(old: Config, new: Config) -> dict[str, str]:

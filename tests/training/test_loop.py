@@ -17,8 +17,8 @@ from seq2seq.training.run_folder import differences, open_run
 
 def run_training(toy, name, *overrides, resume=False):
     config = load_config(toy / "config.yaml", list(overrides))
-    open_run(config, toy / name, resume)
-    return train(config, toy / name, resume)
+    with open_run(config, toy / name, resume):
+        return train(config, toy / name, resume)
 
 
 def records(run):
@@ -32,7 +32,8 @@ def test_run_folder_is_complete(toy):
     run = toy / "run"
     assert progress.step == 12
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "tokenizer", "model.safetensors", "metrics.jsonl", "learning_curves.png", "checkpoints",
+        "config.yaml", "train.log", "tokenizer", "model.safetensors", "metrics.jsonl", "learning_curves.png",
+        "checkpoints",
     }  # fmt: skip
     assert (run / "checkpoints" / "latest").readlink().name == "step_12"
     assert [path.name for path in (run / "checkpoints").glob("step_*")] == ["step_12"]
@@ -198,6 +199,20 @@ def test_a_start_that_failed_can_be_made_again(toy):
     assert run_training(toy, "run").step == 12
 
 
+def test_two_trainings_in_one_folder_are_refused(toy):
+    config = load_config(toy / "config.yaml")
+    with open_run(config, toy / "run", False), pytest.raises(ConfigError, match="run: another training is running"):
+        run_training(toy, "run")
+
+
+def test_a_folder_with_the_users_config_is_left_alone(toy):
+    (toy / "mine").mkdir()
+    (toy / "mine" / "config.yaml").write_text("# my notes\n")
+    with pytest.raises(ConfigError, match="mine: not empty"):
+        run_training(toy, "mine")
+    assert (toy / "mine" / "config.yaml").read_text() == "# my notes\n"
+
+
 def test_a_folder_of_other_things_is_left_alone(toy):
     (toy / "notes").mkdir()
     (toy / "notes" / "todo.txt").write_text("mine")
@@ -209,10 +224,9 @@ def test_a_folder_of_other_things_is_left_alone(toy):
 def test_resume_takes_the_configs_optimizer_settings(toy):
     run_training(toy, "run")
     config = load_config(toy / "config.yaml", ["training.weight_decay=0.5", "training.max_steps=16"])
-    assert open_run(config, toy / "run", True) == [
-        "training.weight_decay: 0.0 then, 0.5 now", "training.max_steps: 12 then, 16 now",
-    ]  # fmt: skip
-    train(config, toy / "run", True)
+    with open_run(config, toy / "run", True) as changes:
+        assert changes == ["training.weight_decay: 0.0 then, 0.5 now", "training.max_steps: 12 then, 16 now"]
+        train(config, toy / "run", True)
     state = torch.load(toy / "run" / "checkpoints" / "latest" / "optimizer.pt", weights_only=True)
     assert state["optimizer"]["param_groups"][0]["weight_decay"] == 0.5
 
@@ -261,13 +275,13 @@ def test_model_that_cannot_be_built_leaves_no_run_folder(toy):
     config = load_config(toy / "config.yaml", ["model.attention.score=dot", "model.attention.projection=key",
                                                "model.attention.size=7"])  # fmt: skip
     with pytest.raises(ConfigError, match="Dot compares vectors of one size, but a query has 32 and a key 7"):
-        open_run(config, toy / "run", False)
+        open_run(config, toy / "run", False).__enter__()
     assert not (toy / "run").exists()
 
 
 def test_run_folder_that_is_a_file(toy):
     (toy / "file").write_text("")
-    with pytest.raises(ConfigError, match="file: cannot make the run folder: File exists"):
+    with pytest.raises(ConfigError, match="file: cannot make or write the run folder: File exists"):
         run_training(toy, "file")
 
 
