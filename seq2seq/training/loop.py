@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -122,18 +123,18 @@ def train_step(
     scaler.unscale_(optimizer)
     limit = config.training.clip_grad_norm
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), torch.inf if limit is None else limit)
-    finite = torch.isfinite(loss) and (torch.isfinite(norm) or scaler.is_enabled())  # a scaler skips such steps itself
-    if not finite:
+    loss_sum, norm_value = torch.stack([loss.detach(), norm]).tolist()  # the step's one wait for the device
+    # A scaler skips a step with such a gradient by itself.
+    if not (math.isfinite(loss_sum) and (math.isfinite(norm_value) or scaler.is_enabled())):
         raise TrainingDiverged(
-            f"step {step}: the loss is {float(loss.detach()):g} and the gradient's norm {float(norm):g}, "
-            f"at learning rate {rate:g}; the last checkpoint is good: lower training.learning_rate or lengthen "
-            "training.warmup_steps"
+            f"step {step}: the loss is {loss_sum:g} and the gradient's norm {norm_value:g}, at learning rate {rate:g}; "
+            "the weights saved before are good: lower training.learning_rate or lengthen training.warmup_steps"
         )
     for group in optimizer.param_groups:
         group["lr"] = rate
     scaler.step(optimizer)
     scaler.update()
-    return float(loss.detach()), len(targets), float(norm)
+    return loss_sum, len(targets), norm_value
 
 
 def record_training(run: Path, progress: Progress, rate: float, norm: float, bar: tqdm) -> None:
