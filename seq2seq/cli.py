@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seq2seq: error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        hint = "; --resume continues from the last checkpoint" if "resume" in options else ""
+        can_continue = "resume" in options and (options.run / "checkpoints" / "latest").exists()
+        hint = "; --resume continues from the last checkpoint" if can_continue else ""
         print(f"seq2seq: interrupted{hint}", file=sys.stderr)
         return 130
     return 0

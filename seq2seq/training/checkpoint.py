@@ -88,7 +88,7 @@ def load_checkpoint(
     """
     latest = folder / "latest"
     if not latest.exists():
-        raise ConfigError(f"{folder}: no checkpoint to resume from; start the run anew in another folder")
+        raise ConfigError(f"{folder}: no checkpoint to resume from; leave out --resume to start anew")
     load_weights(model, latest / "model.safetensors")
     path = latest / "optimizer.pt"
     try:

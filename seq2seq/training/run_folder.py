@@ -45,9 +45,11 @@ def open_run(config: Config, run: Path, resume: bool) -> Iterator[list[str]]:
         Seq2Seq(config.model, source_vocabulary_size=8, target_vocabulary_size=8)
     names = {path.name for path in run.iterdir()} if run.is_dir() else set()
     changed = _changes(config, run) if resume else {}
-    started_before = "train.log" in names and names <= OURS and not (run / "checkpoints" / "latest").exists()
+    can_continue = (run / "checkpoints" / "latest").exists()
+    started_before = "train.log" in names and names <= OURS and not can_continue
     if names and not resume and not started_before:
-        raise ConfigError(f"{run}: not empty; continue the run there with --resume, or name another folder")
+        hint = "continue the run there with --resume, or name another folder" if can_continue else "name another folder"
+        raise ConfigError(f"{run}: not empty; {hint}")
     try:
         run.mkdir(parents=True, exist_ok=True)
         (run / "train.log").touch()

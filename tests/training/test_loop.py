@@ -216,7 +216,7 @@ def test_a_folder_with_the_users_config_is_left_alone(toy):
 def test_a_folder_of_other_things_is_left_alone(toy):
     (toy / "notes").mkdir()
     (toy / "notes" / "todo.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="notes: not empty"):
+    with pytest.raises(ConfigError, match="notes: not empty; name another folder"):
         run_training(toy, "notes")
     assert (toy / "notes" / "todo.txt").read_text() == "mine"
 
