@@ -108,7 +108,6 @@ def keep_usable(
     target_ids: Sequence[Sequence[int]],
     max_length: int,
     max_length_ratio: float,
-    where: str = "the training corpus",
 ) -> tuple[list[int], Dropped]:
     """Choose the pairs to train on, of sentences tokenized without BOS and EOS: their indices, and what was dropped.
 
@@ -132,8 +131,8 @@ def keep_usable(
             kept.append(index)
     if not kept:
         raise DataError(
-            f"no usable pairs in {where}: of {len(source_ids)}, {empty} have an empty side, {too_long} are longer than "
-            f"max_length={max_length} tokens, {ratio} exceed max_length_ratio={max_length_ratio:g}"
+            f"no usable pairs in the training corpus: of {len(source_ids)}, {empty} have an empty side, {too_long} are "
+            f"longer than max_length={max_length} tokens, {ratio} exceed max_length_ratio={max_length_ratio:g}"
         )
     return kept, Dropped(empty, too_long, ratio)
 

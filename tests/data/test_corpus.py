@@ -434,10 +434,10 @@ def test_a_pair_is_counted_under_its_first_fault():
 
 def test_refuses_a_corpus_without_usable_pairs():
     message = (
-        r"no usable pairs in data/x\.en: of 4, 2 have an empty side, 1 are longer than max_length=20 tokens, "
+        r"no usable pairs in the training corpus: of 4, 2 have an empty side, 1 are longer than max_length=20 tokens, "
         r"1 exceed max_length_ratio=2\.5"
     )
     with pytest.raises(DataError, match=message):
-        keep_usable(ids(0, 0, 21, 1), ids(0, 5, 20, 9), max_length=20, max_length_ratio=2.5, where="data/x.en")
+        keep_usable(ids(0, 0, 21, 1), ids(0, 5, 20, 9), max_length=20, max_length_ratio=2.5)
     with pytest.raises(DataError, match="no usable pairs in the training corpus: of 0"):
         keep_usable([], [], max_length=20, max_length_ratio=2.5)
