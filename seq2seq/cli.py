@@ -160,7 +160,7 @@ def _positive(text: str) -> int:
 
 
 def run_train(options: argparse.Namespace) -> None:
-    from seq2seq.config import load_config
+    from seq2seq.config_file import load_config
     from seq2seq.training.logs import log_to
     from seq2seq.training.loop import train
     from seq2seq.training.run_folder import log_environment, open_run

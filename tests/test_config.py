@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq.config import load_config, save_config
+from seq2seq.config_file import load_config, save_config
 from seq2seq.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seq2seq.config import load_config
+from seq2seq.config_file import load_config
 from seq2seq.inference.translator import Translator
 from seq2seq.training.loop import train
 from seq2seq.training.run_folder import open_run

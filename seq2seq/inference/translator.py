@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from seq2seq.config import Config, load_config
+from seq2seq.config import Config
+from seq2seq.config_file import load_config
 from seq2seq.data.batching import group_by_budget, pad
 from seq2seq.data.tokenizer import EOS, Tokenizer
 from seq2seq.device import choose_device

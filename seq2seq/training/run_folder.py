@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from seq2seq.config import Config, load_config, save_config
+from seq2seq.config import Config
+from seq2seq.config_file import load_config, save_config
 from seq2seq.errors import ConfigError
 from seq2seq.model.seq2seq import Seq2Seq
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from seq2seq.config import Config, load_config
+from seq2seq.config import Config
+from seq2seq.config_file import load_config
 from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError, DataError, TrainingDiverged
 from seq2seq.inference.translator import Translator

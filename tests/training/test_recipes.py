@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq.config import load_config
+from seq2seq.config_file import load_config
 from seq2seq.data.batching import collate
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.loop import train_step

@@ -1,0 +1,98 @@
+"""Settings read from YAML, changed by ``key=value`` overrides, checked, and written back."""
+
+import difflib
+import types
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import ValidationError
+
+from seq2seq.config import Config
+from seq2seq.errors import ConfigError
+from seq2seq.files import write_atomically
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
+    """Read a YAML file, apply ``section.key=value`` overrides, and check the result.
+
+    Raises:
+        ConfigError: The file cannot be read, is not YAML, or a setting is unknown or out of range.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"{path}: cannot read the config: {reason}") from error
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: a config is a mapping of sections ({', '.join(Config.model_fields)})")
+    for override in overrides or []:
+        _apply_override(settings, override)
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: " + "; ".join(_describe(problem) for problem in error.errors())) from error
+
+
+def save_config(config: Config, path: str | Path) -> None:
+    """Write the complete, resolved settings, as `load_config` reads them."""
+    settings = config.model_dump(by_alias=True, exclude_none=False, mode="json")
+    for split in ("train", "validation", "test"):
+        if settings["data"][split] is not None:
+            settings["data"][split] = {
+                key: value for key, value in settings["data"][split].items() if value is not None
+            }
+    write_atomically(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+def _apply_override(settings: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"override {override!r}: write it as section.key=value, for example training.seed=2")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+    *sections, name = key.split(".")
+    for section in sections:
+        if settings.get(section) is None:
+            settings[section] = {}
+        settings = settings[section]
+        if not isinstance(settings, dict):
+            raise ConfigError(f"override {override!r}: {section} is a value, not a section")
+    settings[name] = value
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        *sections, name = problem["loc"]
+        known = _known_keys(sections)
+        nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+        return f"unknown key {key}" + (
+            f"; did you mean {nearest[0]}?" if nearest else f"; known are {', '.join(known)}"
+        )
+    if problem["type"] == "missing":
+        return f"{key} is required"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if problem["type"] == "value_error":  # from our own checks, whose messages name the values
+        return f"{key}: {message}" if key else message
+    return f"{key} is {problem['input']!r}: {message}"
+
+
+def _known_keys(sections: list[Any]) -> list[str]:
+    model: Any = Config
+    for section in sections:
+        model = _section_type(model.model_fields[section].annotation)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _section_type(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(arg for arg in get_args(annotation) if arg is not type(None))
+    return annotation
