@@ -82,13 +82,31 @@ class TokenizerConfig(Section):
 
 
 class EncoderConfig(Section):
-    cell: Literal["gru", "lstm"] = "gru"
+    cell: Literal["gru", "lstm", "transformer"] = "gru"
+    """A recurrent cell, or a stack of Transformer layers under the same recurrent decoders."""
     hidden_size: PositiveInt = 256
-    """Per direction."""
+    """Per direction; a Transformer has one."""
     num_layers: PositiveInt = 1
     bidirectional: bool = True
     dropout: Probability = 0.0
-    """On source embeddings, between layers and on the states."""
+    """On source embeddings, between layers and on the states; in a Transformer also within its layers."""
+    num_heads: PositiveInt | None = None
+    """Of a Transformer's self-attention; by default 4."""
+    feedforward_size: PositiveInt | None = None
+    """Of a Transformer; by default four times `hidden_size`."""
+
+    @model_validator(mode="after")
+    def _transformer(self) -> "EncoderConfig":
+        if self.cell == "transformer":
+            if not self.bidirectional:
+                raise ValueError("bidirectional=false needs cell=gru or lstm: a Transformer layer sees both sides")
+            if self.hidden_size % (self.num_heads or 4):
+                raise ValueError(
+                    f"num_heads is {self.num_heads or 4}, which does not divide hidden_size {self.hidden_size}"
+                )
+        elif self.num_heads is not None or self.feedforward_size is not None:
+            raise ValueError(f"num_heads and feedforward_size need cell=transformer; cell is {self.cell}")
+        return self
 
 
 class DecoderConfig(Section):
@@ -111,11 +129,19 @@ class DecoderConfig(Section):
 
 class AttentionConfig(Section):
     score: str = "additive"
-    """A name in `SCORES`, `none` for no attention, or the import path of your own class, `package.module:Class`."""
+    """additive, dot, scaled_dot, cosine, bilinear or concat; `none` for no attention; or the import path of your own
+    class, `package.module:Class`."""
     normalizer: str = "softmax"
-    """A name in `NORMALIZERS`, or the import path of your own function."""
-    window: Literal["none"] = "none"
-    """Which source positions a step may look at: all of them."""
+    """softmax, sparsemax, entmax15 or hard, or the import path of your own class."""
+    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    """Scores are divided by it before they are normalized; with `hard`, that of the Gumbel-softmax."""
+    window: str = "none"
+    """Which source positions a step may look at: `none`, all; `local_m`, those around its own number; `local_p`, those
+    around a predicted one; or the import path of your own class."""
+    window_size: PositiveInt = 10
+    """Source positions on either side of a window's center."""
+    coverage: bool = False
+    """Whether the weights that a source position has had so far enter its key."""
     num_heads: PositiveInt = 1
     projection: Literal["none", "query", "key", "query_key", "query_key_value"] = "query_key"
     """Which of query, keys and values pass through a learned matrix; the others are used as they are."""
@@ -156,6 +182,11 @@ class ModelConfig(Section):
                 f"directions) into a decoder of hidden_size {decoder.hidden_size}: make them equal, "
                 "or use bridge=projection or zeros"
             )
+        if attention.coverage and not decoder.input_feeding:
+            raise ValueError(
+                "attention.coverage=true needs decoder.input_feeding=true: without it all target steps attend at once, "
+                "and none knows the weights of those before"
+            )
         if decoder.bridge == "last" and (
             self.encoder.num_layers != decoder.num_layers or self.encoder.cell != decoder.cell
         ):
@@ -163,6 +194,8 @@ class ModelConfig(Section):
                 "decoder.bridge=last needs encoder and decoder of the same cell and num_layers; use bridge=projection"
             )
         if attention.score == "none":
+            if attention.window != "none" or attention.coverage:
+                raise ValueError("attention.window and attention.coverage need an attention; attention.score is none")
             return self
         if attention.num_heads > 1 and attention.projection != "query_key_value":
             raise ValueError(
@@ -179,7 +212,8 @@ class ModelConfig(Section):
     @property
     def state_size(self) -> int:
         """M, the size of an encoder state over its directions."""
-        return self.encoder.hidden_size * (2 if self.encoder.bidirectional else 1)
+        is_two = self.encoder.bidirectional and self.encoder.cell != "transformer"
+        return self.encoder.hidden_size * (2 if is_two else 1)
 
     @property
     def attention_size(self) -> int:
@@ -209,6 +243,9 @@ class TrainingConfig(Section):
     """Optimizer steps over which the learning rate rises from zero."""
     clip_grad_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
     label_smoothing: Probability = 0.0
+    coverage_loss: Annotated[float, Field(ge=0.0)] = 0.0
+    """Weight of the coverage loss, a price on attending twice to a place (See et al. 2017, arXiv:1704.04368, section
+    2.3)."""
     max_epochs: PositiveInt | None = 30
     max_steps: PositiveInt | None = None
     """Optimizer steps; training ends at this or at max_epochs, whichever is first."""
@@ -246,10 +283,12 @@ class Config(Section):
     search: SearchConfig = SearchConfig()
 
     @model_validator(mode="after")
-    def _tying_needs_one_vocabulary(self) -> "Config":
+    def _sections_agree(self) -> "Config":
         if self.model.tie_embeddings in ("source_target", "all") and not self.tokenizer.joint:
             raise ValueError(
                 f"model.tie_embeddings={self.model.tie_embeddings} needs tokenizer.joint=true: "
                 "two vocabularies cannot share one embedding"
             )
+        if self.training.coverage_loss > 0 and self.model.attention.score == "none":
+            raise ValueError("training.coverage_loss needs an attention; model.attention.score is none")
         return self

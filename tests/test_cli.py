@@ -156,7 +156,7 @@ def test_text_that_is_not_unicode_is_replaced(toy_run, capsys):
 
 def test_own_score_from_the_current_folder(toy):
     (toy / "my_score.py").write_text(
-        "from seq2seq.model.attention import Dot\nclass Negated(Dot):\n"
+        "from seq2seq.model.scores import Dot\nclass Negated(Dot):\n"
         "    def forward(self, query, keys):\n        return -super().forward(query, keys)\n"
     )
     arguments = ["train", "config.yaml", "model.attention.score=my_score:Negated", "--run", "run"]

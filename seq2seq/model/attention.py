@@ -1,14 +1,14 @@
-"""Attention = projection x score x normalizer x heads. Each is chosen by name; a new one is one class and one line."""
+"""Attention = projection x score x window x normalizer x heads. Each is chosen by name, or is a class of your own."""
 
-import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.errors import ConfigError
+from seq2seq.model.normalizers import NORMALIZERS
+from seq2seq.model.scores import SCORES
+from seq2seq.model.windows import WINDOWS
 from seq2seq.plugins import resolve
 
 
@@ -19,97 +19,44 @@ class Memory(NamedTuple):
     values: Float[Tensor, "B N S Dv"]
     mask: Bool[Tensor, "B S"]
 
-    def reorder(self, index: Tensor) -> "Memory":
+    def reorder(self, index: Int[Tensor, " R"]) -> "Memory":
+        """Take these rows, in this order; one may be taken several times."""
         return Memory(*(tensor.index_select(0, index) for tensor in self))
 
 
-# ---- scores: how well a query matches each key -------------------------------------------------------------------
-# A score is built with the sizes of one head's query and key and the number of heads. It never sees masks or values.
+class AttentionState(NamedTuple):
+    """What attention hands from one target step to the next."""
+
+    step: Int[Tensor, " B"]
+    """Target steps done."""
+    coverage: Float[Tensor, "B N S"]
+    """The weights of those steps added up; [B, 0, S] in an attention without coverage."""
+
+    def reorder(self, index: Int[Tensor, " R"]) -> "AttentionState":
+        return AttentionState(*(tensor.index_select(0, index) for tensor in self))
 
 
-class Additive(nn.Module):
-    """score = v . tanh(query + key), Bahdanau et al. 2015, arXiv:1409.0473, appendix A.1.2.
-
-    The paper's W_a and U_a are the attention's query and key projections (`projection: query_key`).
-    """
-
-    def __init__(self, query_size: int, key_size: int, num_heads: int):
-        super().__init__()
-        _require_equal_sizes(self, query_size, key_size)
-        self.v = nn.Parameter(torch.empty(num_heads, key_size, 1).uniform_(-1, 1) / math.sqrt(key_size))
-
-    def forward(self, query: Float[Tensor, "B N T D"], keys: Float[Tensor, "B N S D"]) -> Float[Tensor, "B N T S"]:
-        hidden = torch.tanh(query.unsqueeze(3) + keys.unsqueeze(2))  # [B, N, T, S, D]
-        return (hidden.flatten(2, 3) @ self.v).view(hidden.shape[:-1])
-
-
-class Dot(nn.Module):
-    """score = query . key, Luong et al. 2015, arXiv:1508.04025, equation 8 (dot)."""
-
-    def __init__(self, query_size: int, key_size: int, num_heads: int):
-        super().__init__()
-        _require_equal_sizes(self, query_size, key_size)
-
-    def forward(self, query: Float[Tensor, "B N T D"], keys: Float[Tensor, "B N S D"]) -> Float[Tensor, "B N T S"]:
-        return query @ keys.transpose(-1, -2)
-
-
-class ScaledDot(Dot):
-    """score = query . key / sqrt(D), Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1."""
-
-    def forward(self, query: Float[Tensor, "B N T D"], keys: Float[Tensor, "B N S D"]) -> Float[Tensor, "B N T S"]:
-        return super().forward(query / math.sqrt(query.size(-1)), keys)
-
-
-class Bilinear(nn.Module):
-    """score = query . W key, Luong et al. 2015, arXiv:1508.04025, equation 8 (general)."""
-
-    def __init__(self, query_size: int, key_size: int, num_heads: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(num_heads, query_size, key_size).uniform_(-1, 1) / math.sqrt(query_size))
-
-    def forward(self, query: Float[Tensor, "B N T Dq"], keys: Float[Tensor, "B N S Dk"]) -> Float[Tensor, "B N T S"]:
-        return query @ self.weight @ keys.transpose(-1, -2)
-
-
-class Concat(nn.Module):
-    """score = v . tanh(W [query; key]), Luong et al. 2015, arXiv:1508.04025, equation 8 (concat).
-
-    W's two halves are applied apart, which is the same sum. In a decoder that attends step by step the key's half is
-    computed anew at each step; `additive` with `projection: query_key` is the same equation, and computes it once.
-    """
-
-    def __init__(self, query_size: int, key_size: int, num_heads: int):
-        super().__init__()
-        bound = math.sqrt(query_size + key_size)
-        self.query_weight = nn.Parameter(torch.empty(num_heads, query_size, key_size).uniform_(-1, 1) / bound)
-        self.key_weight = nn.Parameter(torch.empty(num_heads, key_size, key_size).uniform_(-1, 1) / bound)
-        self.additive = Additive(key_size, key_size, num_heads)
-
-    def forward(self, query: Float[Tensor, "B N T Dq"], keys: Float[Tensor, "B N S Dk"]) -> Float[Tensor, "B N T S"]:
-        return self.additive(query @ self.query_weight, keys @ self.key_weight)
-
-
-# ---- normalizers: from scores to a distribution over the real source positions -----------------------------------
-
-
-def softmax(scores: Float[Tensor, "B N T S"], mask: Bool[Tensor, "B 1 1 S"]) -> Float[Tensor, "B N T S"]:
-    """weights = exp(score) / sum of exp(score), in float32 at least."""
-    precise = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    return torch.softmax(precise.masked_fill(~mask, -torch.inf), dim=-1)
-
-
-# ---- the attention itself ----------------------------------------------------------------------------------------
+class Attended(NamedTuple):
+    context: Float[Tensor, "B T C"]
+    weights: Float[Tensor, "B N T S"]
+    state: AttentionState
 
 
 class Attention(nn.Module):
     """Looks a query up in a memory: context = sum of weights x values, weights = normalizer(score(query, keys)).
 
+    With coverage each key is joined by the weights that its position has had so far: key + w_c x their sum. In the
+    additive score that is See et al. 2017 (arXiv:1704.04368, equation 11), and Tu et al. 2016 (arXiv:1601.04811,
+    section 3.1.1) with a fertility of one.
+
     Args:
         query_size: H, size of the decoder's state.
         state_size: M, size of the encoder's states, which become keys and values.
         score: A name in `SCORES`, or the import path of a class like those.
-        normalizer: A name in `NORMALIZERS`, or the import path of a function like those.
+        normalizer: A name in `NORMALIZERS`, or the import path of a class like those.
+        temperature: Scores are divided by it before they are normalized.
+        window: A name in `WINDOWS`, or the import path of a class like those.
+        window_size: D, source positions on either side of a window's center.
         projection: Which of query, keys and values pass through a learned matrix (W_Q, W_K, W_V).
         size: Width of what is projected, over all heads.
 
@@ -118,7 +65,19 @@ class Attention(nn.Module):
     """
 
     def __init__(
-        self, query_size: int, state_size: int, score: str, normalizer: str, num_heads: int, projection: str, size: int
+        self,
+        query_size: int,
+        state_size: int,
+        *,
+        score: str,
+        projection: str,
+        size: int,
+        num_heads: int = 1,
+        normalizer: str = "softmax",
+        temperature: float = 1.0,
+        window: str = "none",
+        window_size: int = 10,
+        coverage: bool = False,
     ):
         super().__init__()
         projected = projection.split("_")
@@ -131,23 +90,31 @@ class Attention(nn.Module):
         head_query_size = (size if "query" in projected else query_size) // num_heads
         head_key_size = (size if "key" in projected else state_size) // num_heads
         self.score = resolve(score, SCORES, "model.attention.score")(head_query_size, head_key_size, num_heads)
-        self.normalizer: Callable[[Tensor, Tensor], Tensor] = resolve(
-            normalizer, NORMALIZERS, "model.attention.normalizer"
-        )
+        self.normalizer = resolve(normalizer, NORMALIZERS, "model.attention.normalizer")(temperature)
+        self.window = resolve(window, WINDOWS, "model.attention.window")(query_size, window_size)
+        self.coverage_weight = nn.Parameter(torch.zeros(num_heads, 1, head_key_size)) if coverage else None
 
     def remember(
-        self, states: Float[Tensor, "B S M"], mask: Bool[Tensor, "B S"], summary: Float[Tensor, "B M"]
+        self, states: Float[Tensor, "B S M"], mask: Bool[Tensor, "B S"], summary: Float[Tensor, "B M"] | None = None
     ) -> Memory:
         """Project the encoder's states to keys and values. The summary is what a decoder without attention gets."""
         return Memory(self._split(self.key_projection(states)), self._split(self.value_projection(states)), mask)
 
-    def forward(
-        self, query: Float[Tensor, "B T H"], memory: Memory
-    ) -> tuple[Float[Tensor, "B T C"], Float[Tensor, "B N T S"]]:
-        scores = self.score(self._split(self.query_projection(query)), memory.keys)
-        weights = self.normalizer(scores, memory.mask[:, None, None, :])
+    def first_state(self, mask: Bool[Tensor, "B S"]) -> AttentionState:
+        return _first_state(mask, 0 if self.coverage_weight is None else self.num_heads)
+
+    def forward(self, query: Float[Tensor, "B T H"], memory: Memory, state: AttentionState) -> Attended:
+        keys, coverage = memory.keys, state.coverage
+        if self.coverage_weight is not None:
+            assert query.size(1) == 1, "coverage grows step by step"
+            keys = keys + (coverage.unsqueeze(-1) * self.coverage_weight).to(keys.dtype)
+        scores = self.score(self._split(self.query_projection(query)), keys)
+        weights = self.normalizer(*self.window(scores, memory.mask, query, state.step))
         heads = weights.to(memory.values.dtype) @ memory.values  # [B, N, T, Dv]
-        return self.output_projection(heads.transpose(1, 2).flatten(2)), weights
+        if self.coverage_weight is not None:
+            coverage = coverage + weights.squeeze(2)
+        context = self.output_projection(heads.transpose(1, 2).flatten(2))
+        return Attended(context, weights, AttentionState(state.step + query.size(1), coverage))
 
     def _split(self, tensor: Float[Tensor, "B L _"]) -> Float[Tensor, "B N L D"]:
         return tensor.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
@@ -167,30 +134,19 @@ class NoAttention(nn.Module):
         keys = states[:, None, :, :0]  # [B, 1, S, 0], nothing to compare with
         return Memory(keys, summary[:, None, None], mask)
 
-    def forward(
-        self, query: Float[Tensor, "B T H"], memory: Memory
-    ) -> tuple[Float[Tensor, "B T C"], Float[Tensor, "B 0 T S"]]:
+    def first_state(self, mask: Bool[Tensor, "B S"]) -> AttentionState:
+        return _first_state(mask, 0)
+
+    def forward(self, query: Float[Tensor, "B T H"], memory: Memory, state: AttentionState) -> Attended:
         context = memory.values[:, 0].expand(-1, query.size(1), -1)  # [B, T, M]
-        return context, query.new_zeros(query.size(0), 0, query.size(1), memory.mask.size(1))
+        weights = query.new_zeros(query.size(0), 0, query.size(1), memory.mask.size(1))
+        return Attended(context, weights, state)
 
 
 def _projection(input_size: int, output_size: int, learned: bool) -> nn.Module:
     return nn.Linear(input_size, output_size, bias=False) if learned else nn.Identity()
 
 
-def _require_equal_sizes(score: nn.Module, query_size: int, key_size: int) -> None:
-    if query_size != key_size:
-        raise ConfigError(
-            f"model.attention.score: {type(score).__name__} compares vectors of one size, but a query has {query_size} "
-            f"and a key {key_size}; project both (projection: query_key), or choose bilinear or concat"
-        )
-
-
-SCORES: dict[str, type[nn.Module]] = {
-    "additive": Additive,
-    "dot": Dot,
-    "scaled_dot": ScaledDot,
-    "bilinear": Bilinear,
-    "concat": Concat,
-}
-NORMALIZERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"softmax": softmax}
+def _first_state(mask: Tensor, num_heads: int) -> AttentionState:
+    step = torch.zeros(mask.size(0), dtype=torch.long, device=mask.device)
+    return AttentionState(step, torch.zeros(mask.size(0), num_heads, mask.size(1), device=mask.device))

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seq2seq.model.attention import Attention, Memory, NoAttention
+from seq2seq.model.attention import Attention, AttentionState, Memory, NoAttention
 from seq2seq.model.encoder import Encoded
 from seq2seq.model.rnn import CELLS, Hidden, RecurrentStack, join_layers, run_sequence, split_layers
 
@@ -22,12 +22,12 @@ class DecoderState(NamedTuple):
     """(h,) of a GRU or (h, c) of an LSTM, each [B, L, H]."""
     feed: Float[Tensor, "B O"]
     """The attentional vector that input feeding passes on; [B, 0] in decoders without."""
+    attention: AttentionState
 
     def reorder(self, index: Int[Tensor, " R"]) -> "DecoderState":
         """Take these rows, in this order; one may be taken several times."""
-        return DecoderState(
-            tuple(part.index_select(0, index) for part in self.hidden), self.feed.index_select(0, index)
-        )
+        hidden = tuple(part.index_select(0, index) for part in self.hidden)
+        return DecoderState(hidden, self.feed.index_select(0, index), self.attention.reorder(index))
 
 
 class Decoded(NamedTuple):
@@ -39,26 +39,27 @@ class Decoded(NamedTuple):
 class Bridge(nn.Module):
     """The decoder's first hidden state, from what the encoder saw.
 
-    `zeros`; `last`, the encoder's last states layer by layer; `mean`, the mean of its states in every layer (Sennrich
-    et al. 2017, arXiv:1703.04357); `projection`, tanh of a learned projection of the last states (Bahdanau et al.
-    2015, appendix A.2.2). With `last` and `mean` an LSTM's cell starts from the same vector as its h.
+    `zeros`; `last`, an RNN encoder's last states layer by layer; `mean`, the mean of the encoder's states in every
+    layer (Sennrich et al. 2017, arXiv:1703.04357); `projection`, tanh of a learned projection of the layers' summaries,
+    an RNN's last states (Bahdanau et al. 2015, appendix A.2.2). With `last` and `mean` an LSTM's cell starts from the
+    same vector as its h.
     """
 
-    def __init__(self, kind: str, cell: str, encoder_layers: int, state_size: int, num_layers: int, hidden_size: int):
+    def __init__(self, kind: str, cell: str, num_summaries: int, state_size: int, num_layers: int, hidden_size: int):
         super().__init__()
         self.kind = kind
         self.shape = (CELLS[cell].num_states, num_layers, hidden_size)
         num_features = CELLS[cell].num_states * num_layers * hidden_size
-        self.projection = nn.Linear(encoder_layers * state_size, num_features) if kind == "projection" else None
+        self.projection = nn.Linear(num_summaries * state_size, num_features) if kind == "projection" else None
 
     def forward(self, encoded: Encoded) -> Hidden:
         num_states, num_layers, _ = self.shape
         precise = torch.promote_types(encoded.states.dtype, torch.float32)  # states add up over many steps
         if self.projection is not None:
-            features = torch.tanh(self.projection(encoded.last.flatten(1)).to(precise))
+            features = torch.tanh(self.projection(encoded.layer_summaries.flatten(1)).to(precise))
             hidden = features.unflatten(1, self.shape).unbind(dim=1)
         elif self.kind == "last":
-            hidden = (encoded.last,) * num_states
+            hidden = (encoded.layer_summaries,) * num_states
         elif self.kind == "mean":
             hidden = (encoded.mean.unsqueeze(1).expand(-1, num_layers, -1),) * num_states
         else:
@@ -101,19 +102,21 @@ class BahdanauDecoder(nn.Module):
         self.readout = Readout(input_size, output_size, dropout, layer_norm)
 
     def first_state(self, encoded: Encoded) -> DecoderState:
-        return DecoderState(self.bridge(encoded), encoded.states.new_zeros(encoded.states.size(0), 0))
+        no_feed = encoded.states.new_zeros(encoded.states.size(0), 0)
+        return DecoderState(self.bridge(encoded), no_feed, self.attention.first_state(encoded.mask))
 
     def forward(self, embeddings: Float[Tensor, "B T E"], state: DecoderState, memory: Memory) -> Decoded:
-        layers = split_layers(state.hidden)
+        layers, attention_state = split_layers(state.hidden), state.attention
         states, contexts, weights = [], [], []
         for gates in self.embedding_gates(embeddings).unbind(dim=1):  # all steps in one product
-            context, step_weights = self.attention(layers[-1][0].unsqueeze(1), memory)
+            context, step_weights, attention_state = self.attention(layers[-1][0].unsqueeze(1), memory, attention_state)
             layers = self.stack(gates + self.context_gates(context.squeeze(1)), layers)
             states.append(layers[-1][0])
             contexts.append(context)
             weights.append(step_weights)
         output = self.readout(torch.stack(states, dim=1), torch.cat(contexts, dim=1), embeddings)
-        return Decoded(output, DecoderState(join_layers(layers), state.feed), torch.cat(weights, dim=2))
+        last = DecoderState(join_layers(layers), state.feed, attention_state)
+        return Decoded(output, last, torch.cat(weights, dim=2))
 
 
 class InputFeedingDecoder(nn.Module):
@@ -138,18 +141,19 @@ class InputFeedingDecoder(nn.Module):
 
     def first_state(self, encoded: Encoded) -> DecoderState:
         feed = encoded.states.new_zeros(encoded.states.size(0), self.feed_gates.in_features)
-        return DecoderState(self.bridge(encoded), feed)
+        return DecoderState(self.bridge(encoded), feed, self.attention.first_state(encoded.mask))
 
     def forward(self, embeddings: Float[Tensor, "B T E"], state: DecoderState, memory: Memory) -> Decoded:
-        layers, feed = split_layers(state.hidden), state.feed
+        layers, feed, attention_state = split_layers(state.hidden), state.feed, state.attention
         outputs, weights = [], []
         for gates in self.embedding_gates(embeddings).unbind(dim=1):  # all steps in one product
             layers = self.stack(gates + self.feed_gates(feed), layers)
-            context, step_weights = self.attention(layers[-1][0].unsqueeze(1), memory)
+            context, step_weights, attention_state = self.attention(layers[-1][0].unsqueeze(1), memory, attention_state)
             feed = self.readout(layers[-1][0], context.squeeze(1))
             outputs.append(feed)
             weights.append(step_weights)
-        return Decoded(torch.stack(outputs, dim=1), DecoderState(join_layers(layers), feed), torch.cat(weights, dim=2))
+        last = DecoderState(join_layers(layers), feed, attention_state)
+        return Decoded(torch.stack(outputs, dim=1), last, torch.cat(weights, dim=2))
 
 
 class LuongDecoder(nn.Module):
@@ -170,12 +174,13 @@ class LuongDecoder(nn.Module):
         self.readout = Readout(rnn.hidden_size + attention.context_size, output_size, dropout, layer_norm)
 
     def first_state(self, encoded: Encoded) -> DecoderState:
-        return DecoderState(self.bridge(encoded), encoded.states.new_zeros(encoded.states.size(0), 0))
+        no_feed = encoded.states.new_zeros(encoded.states.size(0), 0)
+        return DecoderState(self.bridge(encoded), no_feed, self.attention.first_state(encoded.mask))
 
     def forward(self, embeddings: Float[Tensor, "B T E"], state: DecoderState, memory: Memory) -> Decoded:
         layers_first = [part.transpose(0, 1).contiguous() for part in state.hidden]  # [L, B, H]
         is_lstm = len(layers_first) == 2
         states, last = run_sequence(self.rnn, embeddings, tuple(layers_first) if is_lstm else layers_first[0])
         hidden = tuple(part.transpose(0, 1) for part in (last if is_lstm else (last,)))
-        context, weights = self.attention(states, memory)
-        return Decoded(self.readout(states, context), DecoderState(hidden, state.feed), weights)
+        context, weights, attention_state = self.attention(states, memory, state.attention)
+        return Decoded(self.readout(states, context), DecoderState(hidden, state.feed, attention_state), weights)

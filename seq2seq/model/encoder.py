@@ -1,4 +1,4 @@
-"""The encoder: from source embeddings to one state a position."""
+"""The recurrent encoder: from source embeddings to one state a position."""
 
 from typing import NamedTuple
 
@@ -12,17 +12,18 @@ from seq2seq.model.rnn import RNNS, run_sequence
 class Encoded(NamedTuple):
     states: Float[Tensor, "B S M"]
     """The top layer's states; directions side by side."""
-    last: Float[Tensor, "B L M"]
-    """Each layer's state after its last token, each direction in its own reading order."""
+    layer_summaries: Float[Tensor, "B L M"]
+    """The whole source as one vector a layer: an RNN's state after its last token, each direction in its own reading
+    order; of a Transformer one vector, the mean state of its top layer."""
     summary: Float[Tensor, "B M"]
-    """The whole source as one vector: the top layer's last state, treated as `states` are."""
+    """The top layer's, treated as `states` are."""
     mask: Bool[Tensor, "B S"]
+    weights: Float[Tensor, "B L N S S"]
+    """Self-attention of each layer and head; L is 0 in an RNN."""
 
     @property
     def mean(self) -> Float[Tensor, "B M"]:
-        """Mean of the states over the real positions."""
-        mask = self.mask.unsqueeze(-1)
-        return (self.states * mask).sum(dim=1) / mask.sum(dim=1)
+        return masked_mean(self.states, self.mask)
 
 
 class RNNEncoder(nn.Module):
@@ -72,7 +73,13 @@ class RNNEncoder(nn.Module):
             states = torch.cat(outputs, dim=-1)
             last.append(torch.cat(finals, dim=-1))
         summary = self.dropout(self.norm(last[-1]))
-        return Encoded(self.dropout(self.norm(states)), torch.stack(last, dim=1), summary, mask)
+        no_weights = embeddings.new_zeros(mask.size(0), 0, 0, mask.size(1), mask.size(1))
+        return Encoded(self.dropout(self.norm(states)), torch.stack(last, dim=1), summary, mask, no_weights)
+
+
+def masked_mean(states: Float[Tensor, "B S M"], mask: Bool[Tensor, "B S"]) -> Float[Tensor, "B M"]:
+    """Mean of the states over the real positions."""
+    return (states * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
 def _flip_index(lengths: Int[Tensor, " B"], size: int) -> Int[Tensor, "B S"]:

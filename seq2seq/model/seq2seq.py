@@ -11,6 +11,7 @@ from seq2seq.model.attention import Attention, Memory, NoAttention
 from seq2seq.model.decoder import BahdanauDecoder, Bridge, Decoded, DecoderState, InputFeedingDecoder, LuongDecoder
 from seq2seq.model.encoder import RNNEncoder
 from seq2seq.model.rnn import RNNS, RecurrentStack
+from seq2seq.model.transformer import TransformerEncoder
 
 
 class Embedding(nn.Module):
@@ -58,7 +59,7 @@ class Seq2Seq(nn.Module):
         output_weight = target_weight if output_tied else _matrix(target_vocabulary_size, config.output_size)
         self.source_embedding = Embedding(source_weight, config.encoder.dropout, config.word_dropout)
         self.target_embedding = Embedding(target_weight, config.decoder.dropout, config.word_dropout)
-        self.encoder = RNNEncoder(size, **config.encoder.model_dump(), layer_norm=config.layer_norm)
+        self.encoder = build_encoder(config)
         self.decoder = build_decoder(config)
         self.output_layer = OutputLayer(output_weight)
 
@@ -88,6 +89,21 @@ class Seq2Seq(nn.Module):
         return self.decoder(self.target_embedding(target_in), state, memory)
 
 
+def build_encoder(config: ModelConfig) -> RNNEncoder | TransformerEncoder:
+    settings = config.encoder
+    common = {"hidden_size": settings.hidden_size, "num_layers": settings.num_layers, "dropout": settings.dropout}
+    if settings.cell == "transformer":
+        heads, feedforward = settings.num_heads or 4, settings.feedforward_size or 4 * settings.hidden_size
+        return TransformerEncoder(config.embedding_size, num_heads=heads, feedforward_size=feedforward, **common)
+    return RNNEncoder(
+        config.embedding_size,
+        settings.cell,
+        bidirectional=settings.bidirectional,
+        layer_norm=config.layer_norm,
+        **common,
+    )
+
+
 def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder | LuongDecoder:
     settings = config.decoder
     attention = (
@@ -96,14 +112,14 @@ def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder 
         else Attention(
             settings.hidden_size,
             config.state_size,
-            **config.attention.model_dump(exclude={"window", "size"}),
+            **config.attention.model_dump(exclude={"size"}),
             size=config.attention_size,
         )
     )
     bridge = Bridge(
         kind=settings.bridge,
         cell=settings.cell,
-        encoder_layers=config.encoder.num_layers,
+        num_summaries=1 if config.encoder.cell == "transformer" else config.encoder.num_layers,
         state_size=config.state_size,
         num_layers=settings.num_layers,
         hidden_size=settings.hidden_size,

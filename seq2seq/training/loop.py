@@ -20,7 +20,7 @@ from seq2seq.files import write_atomically
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_weights
 from seq2seq.training.curves import plot_curves
-from seq2seq.training.loss import cross_entropy
+from seq2seq.training.loss import coverage_loss, cross_entropy
 from seq2seq.training.optimizer import build_optimizer, learning_rate
 from seq2seq.training.preparation import TrainingData, prepare
 from seq2seq.training.validation import validate
@@ -109,17 +109,20 @@ def train_step(
     precision: torch.dtype,
     step: int,
 ) -> tuple[float, int, float]:
-    """One optimizer step; returns the summed loss, the number of target tokens and the gradient's norm before clipping.
+    """One optimizer step; returns the cross-entropy's sum, the target tokens and the gradient's norm before clipping.
 
     Raises:
         TrainingDiverged: The loss or the gradient is not finite; the weights are untouched.
     """
     targets = batch.target_out[batch.target_mask]
     with mixed_precision(batch.source.device, precision):
-        logits, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
+        logits, weights = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
     loss = cross_entropy(logits, targets, config.training.label_smoothing)
+    total = loss
+    if config.training.coverage_loss > 0:
+        total = loss + config.training.coverage_loss * coverage_loss(weights, batch.target_mask)
     optimizer.zero_grad()
-    scaler.scale(loss / len(targets)).backward()
+    scaler.scale(total / len(targets)).backward()
     scaler.unscale_(optimizer)
     limit = config.training.clip_grad_norm
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), torch.inf if limit is None else limit)

@@ -1,9 +1,9 @@
-"""The training loss."""
+"""The training losses."""
 
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 CHUNK = 256
@@ -20,6 +20,16 @@ def cross_entropy(
     Equal to `torch.nn.functional.cross_entropy` of float32 logits with `reduction="sum"`.
     """
     return _CrossEntropy.apply(logits, targets, label_smoothing)
+
+
+def coverage_loss(weights: Float[Tensor, "B N T S"], target_mask: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:
+    """A price on looking twice at a place, See et al. 2017, arXiv:1704.04368, equation 12.
+
+    Of each target token the sum over source positions of min(weight, sum of the weights of the steps before); summed
+    over real target tokens, mean over heads.
+    """
+    before = weights.cumsum(dim=2) - weights
+    return (torch.minimum(weights, before).sum(dim=-1).mean(dim=1) * target_mask).sum()
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -26,6 +26,9 @@ def make(vocabulary_size=11, style="bahdanau", cell="gru", scale=4.0, **settings
     model = Seq2Seq(config, 13, vocabulary_size).eval()
     with torch.no_grad():
         model.output_layer.weight.mul_(scale)
+        for name, parameter in model.named_parameters():
+            if name.endswith("coverage_weight"):
+                parameter.normal_()
     return model
 
 
@@ -49,21 +52,28 @@ def greedy(model, source, max_length):
             return ids
 
 
-STYLES = list(itertools.product(["bahdanau", "luong"], ["gru", "lstm"], ["none", "additive"]))
+ATTENTIONS = [
+    {"score": "none"},
+    {"score": "additive"},
+    {"score": "additive", "coverage": True},
+    {"score": "dot", "window": "local_m", "window_size": 1},
+    {"score": "cosine", "normalizer": "hard", "num_heads": 2, "projection": "query_key_value"},
+]
+STYLES = list(itertools.product(["bahdanau", "luong"], ["gru", "lstm"], ATTENTIONS))
 
 
-@pytest.mark.parametrize(("style", "cell", "score"), STYLES)
-def test_beam_of_one_is_greedy(style, cell, score):
-    model = make(style=style, cell=cell, attention={"score": score})
+@pytest.mark.parametrize(("style", "cell", "attention"), STYLES)
+def test_beam_of_one_is_greedy(style, cell, attention):
+    model = make(style=style, cell=cell, attention=attention)
     found = beam_search(model, *pad(SOURCES), beam_size=1)
     for source, hypothesis in zip(SOURCES, found, strict=True):
         assert hypothesis.ids == greedy(model, source, 2 * len(source) + 10)
 
 
-@pytest.mark.parametrize(("style", "cell", "score"), STYLES)
+@pytest.mark.parametrize(("style", "cell", "attention"), STYLES)
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_scores_and_weights_equal_forced_decoding(style, cell, score, beam_size):
-    model = make(style=style, cell=cell, attention={"score": score})
+def test_scores_and_weights_equal_forced_decoding(style, cell, attention, beam_size):
+    model = make(style=style, cell=cell, attention=attention)
     for source, found in zip(SOURCES, beam_search(model, *pad(SOURCES), beam_size, length_penalty=0.7), strict=True):
         expected, weights = log_prob(model, source, found.ids)
         assert found.log_prob == pytest.approx(expected, abs=1e-4)

@@ -40,7 +40,7 @@ def test_equals_torch_with_packed_sequences(cell, num_layers, bidirectional):
     encoded = encoder(embeddings, mask())
     torch.testing.assert_close(encoded.states * mask().unsqueeze(2), expected)
     expected_last = last.view(num_layers, directions, B, H).permute(2, 0, 1, 3).flatten(2)
-    torch.testing.assert_close(encoded.last, expected_last)
+    torch.testing.assert_close(encoded.layer_summaries, expected_last)
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
@@ -51,7 +51,7 @@ def test_padding_changes_nothing(layer_norm):
     longer = torch.cat([embeddings.masked_fill(~mask().unsqueeze(2), 9.0), torch.full((B, 4, E), -9.0)], dim=1)
     padded = encoder(longer, mask(S + 4))
     torch.testing.assert_close(padded.states[:, :S] * mask().unsqueeze(2), encoded.states * mask().unsqueeze(2))
-    torch.testing.assert_close(padded.last, encoded.last)
+    torch.testing.assert_close(padded.layer_summaries, encoded.layer_summaries)
     torch.testing.assert_close(padded.mean, encoded.mean)
 
 

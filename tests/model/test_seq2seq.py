@@ -7,9 +7,12 @@ import torch
 
 from seq2seq.config import ModelConfig
 from seq2seq.data.batching import collate
-from seq2seq.model.attention import SCORES
+from seq2seq.model.attention import AttentionState
 from seq2seq.model.decoder import DecoderState
+from seq2seq.model.normalizers import NORMALIZERS
+from seq2seq.model.scores import SCORES
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.model.windows import WINDOWS
 
 SOURCE_SIZE, TARGET_SIZE = 23, 29
 STYLES = {
@@ -19,13 +22,13 @@ STYLES = {
 }
 
 
-def make(style="bahdanau", cell="gru", score="additive", bridge="projection", layers=1, **settings):
+def make(style="bahdanau", cell="gru", attention=None, bridge="projection", layers=1, encoder=None, **settings):
     config = ModelConfig.model_validate(
         {
             "embedding_size": 6,
-            "encoder": {"cell": cell, "hidden_size": 5, "num_layers": layers},
+            "encoder": encoder or {"cell": cell, "hidden_size": 5, "num_layers": layers},
             "decoder": {**STYLES[style], "cell": cell, "hidden_size": 10, "num_layers": layers, "bridge": bridge},
-            "attention": {"score": score, "size": 14},
+            "attention": {"size": 14, "window_size": 1} | (attention or {}),
             **settings,
         }
     )
@@ -36,12 +39,32 @@ def make_batch():
     return collate([[4, 5, 6, 7, 8], [9, 10], [11]], [[4, 5], [6, 7, 8, 9], [10, 11, 12]])
 
 
-ALL = list(itertools.product(STYLES, ["gru", "lstm"], ["none", *SCORES]))
+def networks():
+    """Every decoder, cell and attention that makes sense together; quick are those that differ from additive, global,
+    softmax attention in one part."""
+    none = {"score": "none"}
+    attentions = [none] + [
+        {"score": score, "normalizer": normalizer, "window": window, "coverage": coverage} | heads
+        for score, normalizer, window, coverage, heads in itertools.product(
+            SCORES, NORMALIZERS, WINDOWS, [False, True], [{}, {"num_heads": 2, "projection": "query_key_value"}]
+        )
+    ]
+    plain = {"score": "additive", "normalizer": "softmax", "window": "none", "coverage": False}
+    for style, cell, attention in itertools.product(STYLES, ["gru", "lstm"], attentions):
+        if style == "luong" and attention.get("coverage"):
+            continue  # refused: all steps attend at once
+        others = [key for key, value in attention.items() if plain.get(key) != value and key != "projection"]
+        marks = [] if attention is none or len(others) <= 1 else [pytest.mark.slow]
+        name = "-".join(str(attention[key]) for key in others) or "plain"
+        yield pytest.param(style, cell, attention, id=f"{style}-{cell}-{name}", marks=marks)
 
 
-@pytest.mark.parametrize(("style", "cell", "score"), ALL)
-def test_unroll_equals_repeated_steps(style, cell, score):
-    model, batch = make(style, cell, score, layers=2), make_batch()
+ALL = list(networks())
+
+
+@pytest.mark.parametrize(("style", "cell", "attention"), ALL)
+def test_unroll_equals_repeated_steps(style, cell, attention):
+    model, batch = make(style, cell, attention, layers=2).eval(), make_batch()
     memory, state = model.encode(batch.source, batch.source_mask)
     unrolled = model.decode(batch.target_in, state, memory)
     for step in range(batch.target_in.size(1)):
@@ -52,9 +75,9 @@ def test_unroll_equals_repeated_steps(style, cell, score):
         torch.testing.assert_close(mine, theirs)
 
 
-@pytest.mark.parametrize(("style", "cell", "score"), ALL)
-def test_batch_equals_one_by_one(style, cell, score):
-    model, batch = make(style, cell, score), make_batch()
+@pytest.mark.parametrize(("style", "cell", "attention"), ALL)
+def test_batch_equals_one_by_one(style, cell, attention):
+    model, batch = make(style, cell, attention).eval(), make_batch()
     logits, weights = model(batch.source, batch.source_mask, batch.target_in)
     assert logits.shape == (3, batch.target_in.size(1), TARGET_SIZE)
     for row in range(3):
@@ -68,15 +91,38 @@ def test_batch_equals_one_by_one(style, cell, score):
         torch.testing.assert_close(alone_weights[0], weights[row, :, :target_length, :source_length])
 
 
-@pytest.mark.parametrize(("style", "cell", "score"), ALL)
+@pytest.mark.parametrize(("style", "cell", "attention"), ALL)
 @pytest.mark.parametrize("bridge", ["projection", "mean"])
-def test_every_parameter_gets_a_gradient(style, cell, score, bridge):
-    model, batch = make(style, cell, score, bridge=bridge, layers=2, layer_norm=True), make_batch()
+def test_every_parameter_gets_a_gradient(style, cell, attention, bridge):
+    model, batch = make(style, cell, attention, bridge=bridge, layers=2, layer_norm=True), make_batch()
+    check_gradients(model, batch)
+
+
+def check_gradients(model, batch):
     logits, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
     torch.nn.functional.cross_entropy(logits, batch.target_out[batch.target_mask]).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("bridge", ["projection", "mean", "zeros"])
+@pytest.mark.parametrize("attention", ["additive", "none"])
+def test_transformer_encoder_under_every_decoder(style, bridge, attention):
+    encoder = {"cell": "transformer", "hidden_size": 10, "num_layers": 2, "num_heads": 2, "feedforward_size": 7}
+    model, batch = make(style, "lstm", {"score": attention}, bridge, 2, encoder=encoder), make_batch()
+    check_gradients(model, batch)
+    model.eval()
+    logits, _ = model(batch.source, batch.source_mask, batch.target_in)
+    for row in range(3):
+        length, target_length = int(batch.source_mask[row].sum()), int(batch.target_mask[row].sum())
+        alone, _ = model(
+            batch.source[row : row + 1, :length],
+            batch.source_mask[row : row + 1, :length],
+            batch.target_in[row : row + 1, :target_length],
+        )
+        torch.testing.assert_close(alone[0], logits[row, :target_length])
 
 
 def test_target_mask_selects_the_real_positions():
@@ -97,11 +143,11 @@ def test_bridge(bridge, cell):
         if bridge == "zeros":
             expected = torch.zeros(3, 2, 10)
         elif bridge == "last":
-            expected = encoded.last
+            expected = encoded.layer_summaries
         elif bridge == "mean":
             expected = encoded.mean.unsqueeze(1).expand(3, 2, 10)
         else:
-            features = torch.tanh(model.decoder.bridge.projection(encoded.last.flatten(1)))
+            features = torch.tanh(model.decoder.bridge.projection(encoded.layer_summaries.flatten(1)))
             expected = features[:, part * 20 : (part + 1) * 20].view(3, 2, 10)
         torch.testing.assert_close(state, expected)
 
@@ -143,10 +189,13 @@ def test_word_dropout_hides_whole_tokens_in_training_only():
 
 
 def test_state_reorder_takes_rows():
-    state = DecoderState((torch.arange(6.0).view(3, 1, 2),), torch.arange(3.0).view(3, 1))
+    past = AttentionState(torch.tensor([3, 4, 5]), torch.arange(6.0).view(3, 1, 2))
+    state = DecoderState((torch.arange(6.0).view(3, 1, 2),), torch.arange(3.0).view(3, 1), past)
     reordered = state.reorder(torch.tensor([2, 0, 2, 1]))
     assert reordered.hidden[0][:, 0, 0].tolist() == [4.0, 0.0, 4.0, 2.0]
     assert reordered.feed[:, 0].tolist() == [2.0, 0.0, 2.0, 1.0]
+    assert reordered.attention.step.tolist() == [5, 3, 5, 4]
+    assert reordered.attention.coverage[:, 0, 0].tolist() == [4.0, 0.0, 4.0, 2.0]
 
 
 @pytest.mark.parametrize("style", STYLES)

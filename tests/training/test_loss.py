@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from seq2seq.training.loss import cross_entropy
+from seq2seq.training.loss import coverage_loss, cross_entropy
 
 
 def test_sum_over_tokens_worked_out_by_hand():
@@ -38,3 +38,12 @@ def test_loss_and_gradient_equal_torch_over_several_chunks(label_smoothing):
         (loss / 3).backward()
         results.append((loss.detach(), leaf.grad))
     torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-6)
+
+
+def test_coverage_loss_worked_out_by_hand():
+    # step 1: nothing covered yet, 0; step 2: min(0.5, 1) + min(0.5, 0) = 0.5; step 3: min(0.2, 1.5) + min(0.8, 0.5)
+    weights = torch.tensor([[[[1.0, 0.0], [0.5, 0.5], [0.2, 0.8]]]])
+    assert float(coverage_loss(weights, torch.tensor([[True, True, True]]))) == pytest.approx(1.2)
+    assert float(coverage_loss(weights, torch.tensor([[True, True, False]]))) == pytest.approx(0.5)
+    two_heads = torch.cat([weights, torch.eye(2)[[0, 1, 1]][None, None]], dim=1)  # the second head: 0, 0, 1
+    assert float(coverage_loss(two_heads, torch.tensor([[True, True, True]]))) == pytest.approx(1.1)
