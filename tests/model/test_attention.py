@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from seq2seq.errors import ConfigError
-from seq2seq.model.attention import Attention, NoAttention
+from seq2seq.model.attention import Attention, Memory, NoAttention
 from seq2seq.model.normalizers import NORMALIZERS
 from seq2seq.model.scores import SCORES
 from seq2seq.model.windows import WINDOWS
@@ -109,6 +109,24 @@ def test_gradcheck(score, normalizer, window, heads):
         (states, query, *parameters),
         fast_mode=True,
     )
+
+
+def test_attention_worked_out_by_hand():
+    # query (2, -1); dots 4, -3, -1, -2, over sqrt 2; e to them 16.9188, 0.1199, 0.4931, 0.2431, together 17.7749
+    attention = Attention(2, 2, score="scaled_dot", projection="none", size=2)
+    memory = Memory(
+        torch.tensor([[[[2.0, 0.0], [-1.0, 1.0], [-1.0, -1.0], [0.0, 2.0]]]]),
+        torch.tensor([[[[0.0, 5.0], [3.0, 3.0], [4.0, 0.0], [1.0, 2.0]]]]),
+        torch.ones(1, 4, dtype=torch.bool),
+    )
+    query = torch.tensor([[[2.0, -1.0]]])
+    scores = attention.score(query.unsqueeze(1), memory.keys)
+    context, weights, _ = attention(query, memory, attention.first_state(memory.mask))
+    close = {"atol": 5e-5, "rtol": 0}
+    torch.testing.assert_close(scores, torch.tensor([[[[2.8284, -2.1213, -0.7071, -1.4142]]]]), **close)
+    torch.testing.assert_close(weights, torch.tensor([[[[0.9518, 0.0067, 0.0277, 0.0137]]]]), **close)
+    # 3 x 0.0067 + 4 x 0.0277 + 1 x 0.0137; 5 x 0.9518 + 3 x 0.0067 + 2 x 0.0137
+    torch.testing.assert_close(context, torch.tensor([[[0.1449, 4.8068]]]), **close)
 
 
 def test_scaled_dot_heads_equal_torch_scaled_dot_product_attention():
