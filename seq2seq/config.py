@@ -149,8 +149,25 @@ class AttentionConfig(Section):
     """Width of the projected query, keys and values over all heads; by default the decoder's hidden size."""
 
 
+class VectorsConfig(Section):
+    """Word vectors that the embeddings start from: text files of word2vec, GloVe or fastText, gzipped or not, whose
+    vectors have `model.embedding_size` numbers. They are read when a run begins, and never again."""
+
+    source: str | None = None
+    target: str | None = None
+    """Where `tie_embeddings` makes the sides one matrix, both files fill it; pieces in both take this one's vectors."""
+    frozen: Literal["none", "source", "target", "both"] = "none"
+    """Which embeddings stay as they start. A matrix is frozen whole and in all its uses: pieces without a vector keep
+    their random start, and `tie_embeddings` freezes what is tied to it with it, the output layer's matrix too."""
+
+    @property
+    def frozen_sides(self) -> tuple[str, ...]:
+        return {"none": (), "both": ("source", "target")}.get(self.frozen, (self.frozen,))
+
+
 class ModelConfig(Section):
     embedding_size: PositiveInt = 256
+    vectors: VectorsConfig = VectorsConfig()
     tie_embeddings: Literal["none", "source_target", "target_output", "all"] = "none"
     """Which of source embedding, target embedding and output layer are one matrix."""
     word_dropout: Probability = 0.0
@@ -207,6 +224,18 @@ class ModelConfig(Section):
                 f"attention.num_heads is {attention.num_heads}, which does not divide the attention's size "
                 f"{self.attention_size}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_has_vectors(self) -> "ModelConfig":
+        shared = self.tie_embeddings in ("source_target", "all")
+        for side in self.vectors.frozen_sides:
+            given = (self.vectors.source, self.vectors.target) if shared else (getattr(self.vectors, side),)
+            if not any(given):
+                raise ValueError(
+                    f"vectors.frozen={self.vectors.frozen} keeps the {side} embedding as it starts, but "
+                    f"vectors.{side} names no file: its random start would never change"
+                )
         return self
 
     @property

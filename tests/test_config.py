@@ -60,6 +60,12 @@ def test_overrides_apply_before_validation(path):
         ("model.encoder.num_heads=3", "model.encoder: num_heads is 3, which does not divide hidden_size 256"),
         ("model.encoder.bidirectional=false", "bidirectional=false needs cell=gru or lstm"),
         ("model.decoder.output_size=7", "decoder.output_size is 7, but tie_embeddings=target_output"),
+        (
+            "model.vectors.frozen=source",
+            "model: vectors.frozen=source keeps the source embedding as it starts, but vectors.source names no file",
+        ),
+        ("model.vectors.frozen=both", "vectors.frozen=both .* but vectors.target names no file"),
+        ("model.vectors.frozen=all", "model.vectors.frozen is 'all': input should be 'none', 'source', 'target' or"),
         ("tokenizer.joint=false", "tie_embeddings=all needs tokenizer.joint=true"),
         ("data.train.csv=x.csv", "data.train: give exactly one of .*; got source and csv"),
         ("data.train.target=null", "data.train: plain text needs both `source` and `target`"),
@@ -80,10 +86,21 @@ def test_mistakes_are_named(path, override, message):
         "model.encoder.num_heads=3": ["model.encoder.cell=transformer"],
         "model.encoder.bidirectional=false": ["model.encoder.cell=transformer"],
         "model.decoder.output_size=7": ["model.tie_embeddings=target_output"],
+        "model.vectors.frozen=both": ["model.vectors.source=a.vec"],
         "tokenizer.joint=false": ["model.tie_embeddings=all"],
     }
     with pytest.raises(ConfigError, match=message):
         load_config(path, [*given.get(override, []), override])
+
+
+@pytest.mark.parametrize("tying", ["source_target", "all"])
+@pytest.mark.parametrize("frozen", ["source", "target", "both"])
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_one_file_is_enough_to_freeze_a_matrix_of_both_sides(path, tying, frozen, side):
+    overrides = [f"model.tie_embeddings={tying}", f"model.vectors.frozen={frozen}", f"model.vectors.{side}=a.vec"]
+    assert load_config(path, overrides).model.vectors.frozen == frozen
+    with pytest.raises(ConfigError, match="names no file"):
+        load_config(path, overrides[:2])
 
 
 def test_heads_must_divide_the_size(path):

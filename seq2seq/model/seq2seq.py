@@ -62,6 +62,8 @@ class Seq2Seq(nn.Module):
         self.encoder = build_encoder(config)
         self.decoder = build_decoder(config)
         self.output_layer = OutputLayer(output_weight)
+        for side in config.vectors.frozen_sides:
+            getattr(self, f"{side}_embedding").weight.requires_grad_(False)
 
     def forward(
         self,

@@ -24,6 +24,7 @@ from seq2seq.training.loss import coverage_loss, cross_entropy
 from seq2seq.training.optimizer import build_optimizer, learning_rate
 from seq2seq.training.preparation import TrainingData, prepare
 from seq2seq.training.validation import validate
+from seq2seq.training.word_vectors import require_widths, start_from_vectors
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,12 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
     torch.manual_seed(settings.seed)
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
+    if not resume:
+        require_widths(config.model)  # before the corpus is read
     data = prepare(config, run)
     model = Seq2Seq(config.model, data.tokenizer.source_size, data.tokenizer.target_size).to(device).train()
+    if not resume:
+        start_from_vectors(model, data.tokenizer, config.model.vectors)
     optimizer = build_optimizer(model, settings)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     progress = load_checkpoint(run / "checkpoints", model, optimizer, scaler) if resume else Progress()
