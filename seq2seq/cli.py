@@ -1,4 +1,4 @@
-"""The command line: ``seq2seq train | evaluate | translate | attention``."""
+"""The command line: ``seq2seq train | evaluate | translate | attention | inspect``."""
 
 import argparse
 import io
@@ -133,6 +133,21 @@ def build_parser() -> argparse.ArgumentParser:
     attention.add_argument("--output", metavar="FILE", type=Path, help="picture to write, .png or .svg")
     _add_search(attention)
     attention.set_defaults(command=run_attention)
+
+    inspect = commands.add_parser(
+        "inspect",
+        help="list what a model consists of",
+        description="List a trained model's parameters, part by part, with their symbols in the literature; its "
+        "vocabularies; and the data that it was trained on. W, U and C are a recurrent cell's weights of its input, "
+        "state and context, all gates in one matrix.",
+        epilog="""examples:
+  seq2seq inspect runs/demo
+  seq2seq inspect runs/demo --json""",
+        formatter_class=layout,
+    )
+    _add_run(inspect)
+    inspect.add_argument("--json", action="store_true", help="print the same as JSON")
+    inspect.set_defaults(command=run_inspect)
     return parser
 
 
@@ -257,6 +272,16 @@ def run_attention(options: argparse.Namespace) -> None:
     if missing:
         print(f"seq2seq: no installed font has these characters, drawn as boxes: {missing}", file=sys.stderr)
     print(result.text)
+
+
+def run_inspect(options: argparse.Namespace) -> None:
+    from shutil import get_terminal_size
+
+    from seq2seq.inference.inspection import format_inspection, inspect_run
+
+    inspection = inspect_run(options.run)
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    print(inspection.to_json() if options.json else format_inspection(inspection, width))
 
 
 if __name__ == "__main__":

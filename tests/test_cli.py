@@ -95,6 +95,19 @@ def test_attention_in_the_terminal_and_as_pictures(toy_run, capsys, tmp_path):
     assert capsys.readouterr().out == f"{result.text}\n{result.text}\n"
 
 
+def test_inspect_lists_parameters_vocabulary_and_data(toy_run, capsys):
+    assert main(["inspect", str(toy_run)]) == 0
+    shown = capsys.readouterr().out
+    assert main(["inspect", str(toy_run), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    for parameter in result["parameters"]:
+        (line,) = [line for line in shown.splitlines() if parameter["name"] in line.split()]
+        assert line.startswith(parameter["symbol"] or " ")
+        assert f"{parameter['count']:,}" in line.split()
+    assert f"\ntotal{result['total']:,}" in shown.replace(" ", "")
+    assert f"vocabulary: {result['vocabulary']['source']} pieces, joint" in shown
+
+
 def test_mistakes_are_one_line_and_status_two(toy, toy_run, capsys, tmp_path):
     config, run = toy / "config.yaml", tmp_path / "new"
     check_error(capsys, ["train", toy / "no.yaml", "--run", run], "no.yaml: cannot read the config")
@@ -106,6 +119,7 @@ def test_mistakes_are_one_line_and_status_two(toy, toy_run, capsys, tmp_path):
     check_error(capsys, ["evaluate", toy_run, "--output", tmp_path / "no" / "x"], "there is no folder")
     check_error(capsys, ["evaluate", toy_run, "--output", tmp_path], "is a folder; name a file")
     check_error(capsys, ["translate", toy / "nothing", "a"], "not a run folder")
+    check_error(capsys, ["inspect", toy / "nothing"], "not a run folder")
     check_error(capsys, ["attention", toy_run, " "], "the sentence is blank")
     check_error(capsys, ["attention", toy_run, "a", "--output", tmp_path / "x.jpg"], "ends with .png or .svg")
 
@@ -167,7 +181,7 @@ def test_own_score_from_the_current_folder(toy):
 
 def test_every_option_has_a_help_text():
     (commands,) = [action for action in build_parser()._actions if action.choices and action.dest != "help"]
-    assert set(commands.choices) == {"train", "evaluate", "translate", "attention"}
+    assert set(commands.choices) == {"train", "evaluate", "translate", "attention", "inspect"}
     for command in commands.choices.values():
         assert command.description
         assert "seq2seq" in command.epilog
@@ -206,6 +220,7 @@ def test_damaged_and_missing_weights(toy_run, capsys, tmp_path):
     check_error(capsys, ["translate", tmp_path / "run", "a"], "model.safetensors: damaged")
     weights.unlink()
     check_error(capsys, ["translate", tmp_path / "run", "a"], "model.safetensors: no weights yet")
+    check_error(capsys, ["inspect", tmp_path / "run"], "model.safetensors: no weights yet")
     weights.write_bytes(content)
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace("hidden_size: 32", "hidden_size: 34"))
