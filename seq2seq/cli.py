@@ -137,9 +137,9 @@ def build_parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser(
         "inspect",
         help="list what a model consists of",
-        description="List a trained model's parameters, part by part, with their symbols in the literature; its "
-        "vocabularies; and the data that it was trained on. W, U and C are a recurrent cell's weights of its input, "
-        "state and context, all gates in one matrix.",
+        description="""List a trained model's parameters, part by part, with their symbols in the literature;
+its vocabularies; and the data that it was trained on. W, U and C are a recurrent cell's
+weights of input, state and context, all gates in one matrix.""",
         epilog="""examples:
   seq2seq inspect runs/demo
   seq2seq inspect runs/demo --json""",
