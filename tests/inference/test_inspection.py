@@ -9,7 +9,7 @@ from seq2seq.config import ModelConfig
 from seq2seq.errors import ConfigError
 from seq2seq.inference.inspection import PARTS, Inspection, format_inspection, inspect_run, list_parameters
 from seq2seq.inference.translator import Translator
-from seq2seq.model.attention import SCORES
+from seq2seq.model.scores import SCORES
 from seq2seq.model.seq2seq import Seq2Seq
 
 STYLES = {
