@@ -11,6 +11,8 @@ from seq2seq.data.tokenizer import BOS, EOS
 from seq2seq.errors import UserError
 from seq2seq.model.seq2seq import Seq2Seq
 
+NOT_NUMBERS = "the model gives no token a probability: its weights or its attention yield NaN"
+
 
 class Hypothesis(NamedTuple):
     ids: list[int]
@@ -97,5 +99,5 @@ def beam_search(
         tokens = torch.cat([tokens.index_select(0, rows), chosen.flatten().unsqueeze(1)], dim=1)
 
     if not all(ended):
-        raise UserError("the model gives no token a probability: its weights or its attention yield NaN")
+        raise UserError(NOT_NUMBERS)
     return [max(hypotheses, key=lambda hypothesis: hypothesis.score) for hypotheses in ended]

@@ -1,7 +1,8 @@
 """A trained run as an object that translates."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,10 +15,10 @@ from tqdm import tqdm
 from seq2seq.config import Config
 from seq2seq.config_file import load_config
 from seq2seq.data.batching import group_by_budget, pad
-from seq2seq.data.tokenizer import EOS, Tokenizer
+from seq2seq.data.tokenizer import BOS, EOS, Tokenizer
 from seq2seq.device import choose_device
-from seq2seq.errors import ConfigError
-from seq2seq.inference.search import beam_search
+from seq2seq.errors import ConfigError, UserError
+from seq2seq.inference.search import NOT_NUMBERS, beam_search
 from seq2seq.model.seq2seq import Seq2Seq
 
 
@@ -67,8 +68,7 @@ class Translator:
         """
         search = self.config.search
         beam_size = search.beam_size if beam_size is None else beam_size
-        texts = [sentence.encode("utf-8", "replace").decode("utf-8") for sentence in sentences]  # no lone surrogates
-        source_ids = [ids + [EOS] for ids in self.tokenizer.encode_source(texts)]
+        source_ids = [ids + [EOS] for ids in self.tokenizer.encode_source(_unicode(sentences))]
         order = sorted(
             (index for index, ids in enumerate(source_ids) if len(ids) > 1), key=lambda index: len(source_ids[index])
         )
@@ -97,6 +97,49 @@ class Translator:
                         weights=hypothesis.weights[:, :, : len(source_ids[index])].cpu(),
                     )
                 progress.update(len(hypotheses))
+        return results
+
+    @torch.inference_mode()
+    def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[Translation]:
+        """Score given translations, and tell what the model looks at while it reads them (forced decoding).
+
+        Each result has the target as its text, the score that search would give it, and the weights of each of its
+        tokens, </s> included. A target is cut into pieces as in training; search may have found the same text in other
+        pieces. A blank target is the </s> alone. A blank source has one translation, as in `translate`: the blank one,
+        with score 0; any other has score -inf. Neither has tokens or weights.
+
+        Raises:
+            UserError: There is not one target for each source, or the model's probabilities are not numbers.
+        """
+        if len(sources) != len(targets):
+            raise UserError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
+        source_ids = [ids + [EOS] for ids in self.tokenizer.encode_source(_unicode(sources))]
+        target_ids = [ids + [EOS] for ids in self.tokenizer.encode_target(_unicode(targets))]
+        longest = [max(map(len, pair)) for pair in zip(source_ids, target_ids, strict=True)]
+        order = sorted((i for i, ids in enumerate(source_ids) if len(ids) > 1), key=lambda i: longest[i])
+        results = [
+            replace(_blank(source), text=target, score=0.0 if len(ids) == 1 else -math.inf)
+            for source, target, ids in zip(sources, targets, target_ids, strict=True)
+        ]
+        device = next(self.model.parameters()).device
+        for group in group_by_budget([longest[i] for i in order], self.config.search.batch_tokens):
+            source, source_mask = pad([source_ids[i] for i in order[group]])
+            target_in, _ = pad([[BOS] + target_ids[i][:-1] for i in order[group]])
+            target_out, target_mask = pad([target_ids[i] for i in order[group]])
+            logits, weights = self.model(source.to(device), source_mask.to(device), target_in.to(device))
+            log_probs = torch.log_softmax(logits.float(), dim=-1).gather(2, target_out.to(device).unsqueeze(2))
+            totals = log_probs.squeeze(2).masked_fill(~target_mask.to(device), 0.0).sum(dim=1).tolist()
+            for i, total, row in zip(order[group], totals, weights.cpu(), strict=True):
+                if math.isnan(total):
+                    raise UserError(NOT_NUMBERS)
+                results[i] = Translation(
+                    source=sources[i],
+                    text=targets[i],
+                    score=total / len(target_ids[i]) ** self.config.search.length_penalty,
+                    source_tokens=self.tokenizer.source_pieces(source_ids[i]),
+                    tokens=self.tokenizer.target_pieces(target_ids[i]),
+                    weights=row[:, : len(target_ids[i]), : len(source_ids[i])].clone(),
+                )
         return results
 
 
@@ -129,6 +172,11 @@ def load_weights(model: Seq2Seq, path: Path) -> None:
 def named_weights(model: Seq2Seq) -> dict[str, Tensor]:
     """What a file of weights holds: each parameter once, a tied one under its first name."""
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def _unicode(texts: Sequence[str]) -> list[str]:
+    """The texts without lone surrogates, which no tokenizer takes."""
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
 
 
 def _blank(sentence: str) -> Translation:
