@@ -248,7 +248,8 @@ def run_attention(options: argparse.Namespace) -> None:
     from shutil import get_terminal_size
 
     from seq2seq.files import require_writable
-    from seq2seq.inference.plots import draw_attention, plot_attention, require_picture_name
+    from seq2seq.inference.plots import plot_attention, require_picture_name
+    from seq2seq.inference.terminal import draw_attention
     from seq2seq.inference.translator import Translator
 
     if options.output is not None:

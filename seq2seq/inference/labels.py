@@ -81,3 +81,8 @@ def stacked(text: str) -> list[str]:
         else:
             stack.append(c)
     return [fit(c, 2) for c in stack]
+
+
+def left_to_right(text: str) -> str:
+    """`text` fenced with invisible marks if it has Arabic or Hebrew, so that a terminal does not reverse its line."""
+    return f"\u200e{text}\u200e" if any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in text) else text

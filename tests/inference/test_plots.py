@@ -10,7 +10,8 @@ from matplotlib.transforms import Bbox
 
 from seq2seq.errors import UserError
 from seq2seq.inference.labels import display_width, fit, fonts_for, readable, stacked
-from seq2seq.inference.plots import attention_figure, draw_attention, plot_attention
+from seq2seq.inference.panels import Panel
+from seq2seq.inference.plots import attention_figure, panels_figure, plot_attention, plot_panels
 
 SOURCE = ["▁I", "▁am", "▁a", "▁stud", "ent", ".", "</s>"]
 TARGET = ["▁je", "▁suis", "▁étudi", "ant", "</s>"]
@@ -62,15 +63,9 @@ def test_readable_piece(given: str, label: str) -> None:
     assert readable(["▁a", given])[1] == label
 
 
-@pytest.mark.parametrize(
-    ("num_sources", "num_targets"), [(1, 1), (1, 60), (60, 1), (5, 5), (12, 5), (5, 31), (30, 30), (60, 60)]
-)
-def test_labels_neither_overlap_nor_are_cut(num_sources: int, num_targets: int) -> None:
-    weights = random_weights(1, num_targets, num_sources)
-    figure, missing = attention_figure(pieces(num_sources), pieces(num_targets), weights, "A title of some length")
-    assert missing == ""
+def check_layout(figure) -> None:
+    """No label is cut by the figure's edge, or overlaps another one or a heat map."""
     texts = shown(figure)
-    assert len(texts) >= num_sources + num_targets + 4  # and the title, two axes and the colour bar
     for text, extent in texts:
         assert figure.bbox.x0 <= extent.x0, text
         assert extent.x1 <= figure.bbox.x1, text
@@ -80,6 +75,18 @@ def test_labels_neither_overlap_nor_are_cut(num_sources: int, num_targets: int) 
         assert not extent.overlaps(other_extent), (text, other)
     cells = [axes.get_window_extent() for axes in figure.axes]
     assert not any(extent.overlaps(box) for _, extent in texts for box in cells)
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(cells, 2))
+
+
+@pytest.mark.parametrize(
+    ("num_sources", "num_targets"), [(1, 1), (1, 60), (60, 1), (5, 5), (12, 5), (5, 31), (30, 30), (60, 60)]
+)
+def test_labels_neither_overlap_nor_are_cut(num_sources: int, num_targets: int) -> None:
+    weights = random_weights(1, num_targets, num_sources)
+    figure, missing = attention_figure(pieces(num_sources), pieces(num_targets), weights, "A title of some length")
+    assert missing == ""
+    assert len(shown(figure)) >= num_sources + num_targets + 4  # and the title, two axes and the colour bar
+    check_layout(figure)
 
 
 @pytest.mark.parametrize(("num_heads", "size"), [(2, 1), (8, 1), (3, 7), (8, 7), (5, 37)])
@@ -92,8 +99,69 @@ def test_heads_are_panels(num_heads: int, size: int) -> None:
         (mesh,) = panel.collections
         np.testing.assert_allclose(mesh.get_array(), expected)
         assert mesh.get_clim() == figure.axes[0].collections[0].get_clim()
-    extents = [extent for _, extent in shown(figure)] + [panel.get_window_extent() for panel in panels]
-    assert not any(a.overlaps(b) for a, b in itertools.combinations(extents, 2))
+    check_layout(figure)
+
+
+LONG_TITLE = "a-run-with-a-very-long-name-of-its-own: scaled_dot attention (entmax15), luong decoder, score\u00a0-0.123"
+GRIDS = {  # rows of (heads, target pieces, source pieces, title)
+    "sentences": [[(1, 5, 7, "A")], [(1, 13, 11, LONG_TITLE)], [(1, 1, 1, "")], [(1, 1, 2, LONG_TITLE)]],
+    "runs": [[(1, 5, 7, "A"), (1, 3, 5, LONG_TITLE), (1, 7, 11, LONG_TITLE)]],
+    "heads": [[(1, 5, 7, "A"), (8, 3, 5, LONG_TITLE), (3, 1, 1, "")]],
+    "both": [[(2, 1, 1, LONG_TITLE), (1, 1, 1, "")], [(1, 13, 1, ""), (5, 2, 17, "B")], [(1, 1, 3, ""), (1, 2, 1, "")]],
+    "long": [[(1, 31, 2, "A"), (2, 5, 37, "B")], [(1, 2, 3, ""), (1, 3, 2, LONG_TITLE)]],
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("words", [("source", "translation"), ("a long word for an axis",) * 2])
+def test_grid_layout(name: str, words: tuple[str, str]) -> None:
+    grid = [
+        [Panel(pieces(s), pieces(t), random_weights(n, t, s), title) for n, t, s, title in row] for row in GRIDS[name]
+    ]
+    figure, missing = panels_figure(grid, *words)
+    assert missing == ""
+    check_layout(figure)
+    *maps, _bar = figure.axes
+    drawn = [mesh.get_array() for axes in maps for mesh in axes.collections]
+    expected = [weights for row in grid for panel in row for weights in panel.weights]
+    for array, weights in zip(drawn, expected, strict=True):
+        np.testing.assert_allclose(array, weights)
+    assert {axes.collections[0].get_clim() for axes in maps} == {(0, max(weights.max() for weights in expected))}
+    boxes = iter(axes.get_window_extent() for axes in maps)
+    of_panels = [[[next(boxes) for _ in panel.weights] for panel in row] for row in grid]
+    assert all(len({round(heads[0].y1, 3) for heads in row}) == 1 for row in of_panels)
+    assert all(len({round(heads[0].x0, 3) for heads in column}) == 1 for column in zip(*of_panels, strict=True))
+    texts = [text.get_text() for text, _ in shown(figure)]
+    assert sum(texts.count(word) for word in {*words}) == 2 * sum(len(row) for row in grid)
+
+
+def test_heads_with_names_of_their_own() -> None:
+    names = [f"layer {layer} head {head}" for layer in (11, 12) for head in (1, 2)]
+    figure, _ = panels_figure([[Panel(["▁a"], ["▁b"], random_weights(4, 1, 1), head_names=names)]], "source", "source")
+    assert [axes.get_xlabel() for axes in figure.axes[:-1]] == names
+    check_layout(figure)
+    figure, _ = panels_figure([[Panel(["▁a"], ["▁b"], random_weights(1, 1, 1), head_names=["only"])]])
+    assert figure.axes[0].get_xlabel() == "only"
+    with pytest.raises(ValueError, match="1 head names for 2 heads: give one each"):
+        Panel(["▁a"], ["▁b"], torch.ones(2, 1, 1), head_names=["first"])
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [1, 2]])
+def test_rows_of_a_grid_have_one_length(lengths: list[int]) -> None:
+    panel = Panel(["▁a"], ["▁b"], torch.ones(1, 1, 1))
+    with pytest.raises(
+        ValueError, match="the rows of a grid have one length, from 1 up; here " + re.escape(f"{lengths}")
+    ):
+        panels_figure([[panel] * length for length in lengths])
+
+
+def test_what_no_png_can_show_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("seq2seq.inference.plots.LARGEST", 300)
+    grid = [[Panel(pieces(20), pieces(20), random_weights(1, 20, 20))]]
+    with pytest.raises(UserError, match=r"a\.png: 7 x \d inches are too large for a \.png with readable labels; draw"):
+        plot_panels(grid, tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
+    assert plot_panels(grid, tmp_path / "a.svg") == ""
 
 
 def test_png_is_dark_where_the_weight_is(tmp_path) -> None:
@@ -191,16 +259,6 @@ def test_weights_must_fit_the_pieces(tmp_path, shape, message: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_no_pieces() -> None:
-    with pytest.raises(ValueError, match="none of them empty"):
-        draw_attention([], ["▁a"], torch.zeros(1, 0), 80)
-
-
-def test_weights_must_be_finite(tmp_path) -> None:
-    with pytest.raises(ValueError, match="not finite"):
-        draw_attention(["▁a"], ["▁b"], torch.tensor([[float("nan")]]), 80)
-
-
 @pytest.mark.parametrize("name", ["a.pdf", "a", "a.png.txt"])
 def test_other_suffixes_are_refused(tmp_path, name: str) -> None:
     with pytest.raises(UserError, match=re.escape(name) + r": a picture's name ends with \.png or \.svg"):
@@ -237,45 +295,3 @@ def test_fit(text: str, width: int, result: str) -> None:
 
 def test_stacked_keeps_marks_on_their_letters() -> None:
     assert stacked("ae\u0301日") == ["a ", "e\u0301 ", "日"]
-
-
-def test_drawing_by_hand() -> None:
-    weights = torch.tensor([[0.0, 1.0, 0.0], [0.25, 0.0, 0.75]])
-    # The largest weight is 1, so weights of 0, 0.25, 0.75 and 1 are the shades 0, 1, 3 and 4 of " ░▒▓█".
-    assert draw_attention(["▁I", "▁am", "ok"], ["▁je", "▁suis"], weights, 80).split("\n") == [
-        "          ·           ",
-        "        a o           ",
-        "      I m k           ",
-        "je   │  ██  │ am  1.00",
-        "suis │░░  ▓▓│ ·ok 0.75",
-        "",
-        "░ from 0.12  ▒ from 0.38  ▓ from 0.62  █ from 0.88",
-    ]
-
-
-@pytest.mark.parametrize("width", [30, 40, 80, 200])
-@pytest.mark.parametrize(
-    "source",
-    [SOURCE, pieces(60), ["▁我", "是", "学生", "。"], ["▁e\u0301te\u0301", "▁हिन्दी", "▁سلام"], ["▁" + "w" * 90]],
-)
-def test_drawing_lines_up_and_fits(source: list[str], width: int) -> None:
-    target = ["▁je", "▁日本語", "e\u0301te\u0301", "▁" + "long" * 30]
-    weights = random_weights(4, len(source))
-    *blocks, legend = draw_attention(source, target, weights, width).split("\n\n")
-    assert legend.startswith("░ from ")
-    num_columns = 0
-    for block in blocks:
-        lines = block.split("\n")
-        assert len({display_width(line) for line in lines}) == 1
-        assert display_width(lines[0]) <= width
-        rows = [line for line in lines if "│" in line]
-        assert len(rows) == len(target)
-        assert len({(display_width(r[: r.index("│")]), display_width(r[: r.rindex("│")])) for r in rows}) == 1
-        first = rows[0]
-        num_columns += (first.rindex("│") - first.index("│") - 1) // 2
-        for row, weight in zip(rows, weights, strict=True):
-            label = readable(source)[int(weight.argmax())]
-            best, value = row.split("│")[2].rsplit(maxsplit=1)
-            assert value == f"{weight.max():.2f}"
-            assert label.startswith(best.strip().rstrip("…"))
-    assert num_columns == len(source)
