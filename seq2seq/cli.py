@@ -122,15 +122,45 @@ def build_parser() -> argparse.ArgumentParser:
     attention = commands.add_parser(
         "attention",
         help="show what the model looked at",
-        description="Translate a sentence and draw its attention weights, in the terminal or as a picture.",
+        description="Translate sentences, or read translations that you give, and show the attention weights:\n"
+        "in the terminal, as a picture, or as JSON.",
         epilog="""examples:
   seq2seq attention runs/demo "I am a student."
-  seq2seq attention runs/demo "I am a student." --output heatmap.png""",
+  seq2seq attention runs/demo "I am a student." "Where is the cat?" --output heatmap.png
+  seq2seq attention runs/demo "I am a student." --target "Je suis une étudiante."
+  seq2seq attention runs/demo "I am a student." --compare runs/dot --output heatmap.svg
+
+A picture has a row for each sentence and a column for each run, all in one scale.
+A .json file is a list with an object for each sentence and run:
+  run            the name of the run's folder, or its path if two share the name
+  source         the sentence
+  text           its translation
+  score          log-probability / number of tokens ** search.length_penalty
+  source_tokens  the subword pieces that the encoder read, closed by </s>
+  tokens         the subword pieces of the translation, closed by </s>
+  weights        [head][token][source token], rounded to 6 digits
+  heads          the number of heads""",
         formatter_class=layout,
     )
     _add_run(attention)
-    attention.add_argument("sentence", metavar="SENTENCE", help="the sentence to translate")
-    attention.add_argument("--output", metavar="FILE", type=Path, help="picture to write, .png or .svg")
+    attention.add_argument("sentences", metavar="SENTENCE", nargs="+", help="a sentence to translate")
+    attention.add_argument(
+        "--target",
+        metavar="TRANSLATION",
+        dest="targets",
+        action="append",
+        default=[],
+        help="show what the model looks at as it reads this translation; once for each sentence, in order",
+    )
+    attention.add_argument(
+        "--compare",
+        metavar="RUN",
+        type=Path,
+        action="append",
+        default=[],
+        help="show this run beside the first; may be repeated",
+    )
+    attention.add_argument("--output", metavar="FILE", type=Path, help="write there: a .png, .svg or .json")
     _add_search(attention)
     attention.set_defaults(command=run_attention)
 
@@ -247,32 +277,36 @@ def _read_chunks(stream: Iterable[bytes], interactive: bool) -> Iterator[list[st
 def run_attention(options: argparse.Namespace) -> None:
     from shutil import get_terminal_size
 
-    from seq2seq.files import require_writable
-    from seq2seq.inference.plots import plot_attention, require_picture_name
-    from seq2seq.inference.terminal import draw_attention
-    from seq2seq.inference.translator import Translator
+    from seq2seq.files import require_writable, write_atomically
 
-    if options.output is not None:
-        require_writable(options.output)
-        require_picture_name(options.output)
-    translator = Translator.load(options.run, options.device)
-    model = translator.config.model
-    if model.attention.score == "none":
-        raise UserError(f"{options.run}: this model has no attention (model.attention.score is none)")
-    (result,) = translator.translate([options.sentence], options.beam)
-    if not result.tokens:
-        raise UserError("the sentence is blank: there is nothing to attend to")
-    if options.output is None:
-        for head, weights in enumerate(result.weights, start=1):
-            if len(result.weights) > 1:
-                print(f"head {head}")
-            print(draw_attention(result.source_tokens, result.tokens, weights, get_terminal_size().columns))
+    output = options.output
+    if output is not None:
+        require_writable(output)
+        if output.suffix.lower() not in (".png", ".svg", ".json"):
+            raise UserError(f"{output}: --output writes files that end with .png, .svg or .json")
+    if options.targets and len(options.targets) != len(options.sentences):
+        given, wanted = len(options.targets), len(options.sentences)
+        raise UserError(f"--target is given {given} x, for {wanted} sentences: give it once for each, or not at all")
+
+    from seq2seq.inference.attention_views import view_attention
+    from seq2seq.inference.plots import plot_panels
+    from seq2seq.inference.terminal import draw_panels
+
+    runs = [options.run, *options.compare]
+    rows = view_attention(runs, options.sentences, options.targets, options.beam, options.device)
+    grid = [[view.panel() for view in row] for row in rows]
+    if output is None:
+        print(draw_panels([panel for row in grid for panel in row], get_terminal_size().columns))
         return
-    title = f"{model.attention.score} attention, {model.decoder.style} decoder"
-    missing = plot_attention(result.source_tokens, result.tokens, result.weights, options.output, title)
-    if missing:
-        print(f"seq2seq: no installed font has these characters, drawn as boxes: {missing}", file=sys.stderr)
-    print(result.text)
+    if output.suffix.lower() == ".json":
+        records = [view.record() for row in rows for view in row]
+        write_atomically(output, json.dumps(records, ensure_ascii=False).encode("utf-8", errors="replace"))
+    else:
+        missing = plot_panels(grid, output)
+        if missing:
+            print(f"seq2seq: no installed font has these characters, drawn as boxes: {missing}", file=sys.stderr)
+    for view in (view for row in rows for view in row):
+        print(f"{view.run}: " * (len(runs) > 1) + view.translation.text)
 
 
 def run_inspect(options: argparse.Namespace) -> None:

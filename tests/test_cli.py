@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sacrebleu
+import torch
 
 from seq2seq import Translator
 from seq2seq.cli import build_parser, main, parse
@@ -108,6 +109,66 @@ def test_inspect_lists_parameters_vocabulary_and_data(toy_run, capsys):
     assert f"vocabulary: {result['vocabulary']['source']} pieces, joint" in shown
 
 
+@pytest.fixture(scope="module")
+def other_run(toy_run):
+    """A run on the same corpus with a tokenizer and heads of its own."""
+    settings = ["decoder.style=luong", "attention.score=scaled_dot", "attention.num_heads=2",
+                "attention.projection=query_key_value"]  # fmt: skip
+    arguments = ["train", str(toy_run.parent / "config.yaml"), "--run", str(toy_run.parent / "other")]
+    changes = ["tokenizer.vocabulary_size=280", *(f"model.{setting}" for setting in settings)]
+    assert main([*arguments, *changes]) == 0
+    return toy_run.parent / "other"
+
+
+def test_attention_as_json(toy_run, other_run, capsys, tmp_path):
+    capsys.readouterr()
+    file = tmp_path / "a.json"
+    sentences, targets = ["a b c", "日本 \udce9"], ["c b a", "h"]
+    options = ["--output", str(file), *(f"--target={target}" for target in targets)]
+    assert main(["attention", str(toy_run), *sentences, "--compare", str(other_run), *options]) == 0
+    assert capsys.readouterr().out.splitlines() == ["run: c b a", "other: c b a", "run: h", "other: h"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    records = json.loads(file.read_text(encoding="utf-8"))
+    assert [(record["run"], record["heads"]) for record in records] == [("run", 1), ("other", 2)] * 2
+    for run, of_run in ((toy_run, records[::2]), (other_run, records[1::2])):
+        results = Translator.load(run, "cpu").align(sentences, targets)
+        for record, result in zip(of_run, results, strict=True):
+            assert list(record) == [
+                "run", "source", "text", "score", "source_tokens", "tokens", "weights", "heads"
+            ]  # fmt: skip
+            assert record["source"] == result.source.replace("\udce9", "?")
+            assert (record["text"], record["tokens"]) == (result.text, result.tokens)
+            assert record["source_tokens"] == result.source_tokens
+            assert record["score"] == pytest.approx(result.score, abs=1e-6)
+            torch.testing.assert_close(torch.tensor(record["weights"]), result.weights, atol=1e-6, rtol=0)
+            assert all(len(str(weight)) <= 8 or weight < 1e-4 for row in record["weights"][0] for weight in row)
+
+
+def test_attention_of_several_runs_and_sentences(toy_run, other_run, capsys, tmp_path):
+    capsys.readouterr()
+    arguments = ["attention", str(toy_run), "a b c", "h", "--compare", str(other_run)]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    titles = [line for line in shown.splitlines() if " attention, " in line]
+    assert [title.split(", score\u00a0-")[0] for title in titles] == [
+        "run: additive attention, bahdanau decoder", "other: scaled_dot attention, luong decoder"
+    ] * 2  # fmt: skip
+    assert shown.count("head 1\n") == shown.count("head 2\n") == 2
+    assert shown.count("░ from") == 1
+    assert main([*arguments, "--output", str(tmp_path / "a.svg")]) == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["run", "other"] * 2
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert all(svg.count(f"<!-- {text} -->") == count for text, count in {"source": 4, "head 2": 2}.items())
+
+
+def test_attention_names_runs_of_one_name_by_their_paths(toy_run, capsys, tmp_path):
+    (tmp_path / "run").symlink_to(toy_run)
+    assert main(["attention", str(tmp_path / "run"), "a", "--compare", str(toy_run)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{tmp_path / 'run'}: additive" in shown
+    assert f"{toy_run}: additive" in shown
+
+
 def test_mistakes_are_one_line_and_status_two(toy, toy_run, capsys, tmp_path):
     config, run = toy / "config.yaml", tmp_path / "new"
     check_error(capsys, ["train", toy / "no.yaml", "--run", run], "no.yaml: cannot read the config")
@@ -120,15 +181,28 @@ def test_mistakes_are_one_line_and_status_two(toy, toy_run, capsys, tmp_path):
     check_error(capsys, ["evaluate", toy_run, "--output", tmp_path], "is a folder; name a file")
     check_error(capsys, ["translate", toy / "nothing", "a"], "not a run folder")
     check_error(capsys, ["inspect", toy / "nothing"], "not a run folder")
-    check_error(capsys, ["attention", toy_run, " "], "the sentence is blank")
-    check_error(capsys, ["attention", toy_run, "a", "--output", tmp_path / "x.jpg"], "ends with .png or .svg")
+    check_error(capsys, ["attention", toy_run, "a", " "], "sentence 2 is blank: there is nothing to attend to")
+    check_error(capsys, ["attention", toy_run, " ", "--target", "a"], "sentence 1 is blank")
+    check_error(
+        capsys, ["attention", toy_run, "a", "--output", tmp_path / "x.jpg"], "files that end with .png, .svg or .json"
+    )
+    check_error(capsys, ["attention", toy_run, "a", "--output", tmp_path / "no" / "x.png"], "there is no folder")
+    check_error(
+        capsys,
+        ["attention", toy_run, "a", "b", "--target", "c"],
+        "--target is given 1 x, for 2 sentences: give it once for each, or not at all",
+    )
+    check_error(capsys, ["attention", toy_run, "a", "--compare", toy / "nothing"], "nothing: not a run folder")
 
 
-def test_attention_of_a_model_without(toy, capsys):
+def test_attention_of_a_model_without(toy, toy_run, capsys, tmp_path):
     arguments = ["train", str(toy / "config.yaml"), "model.attention.score=none", "--run", str(toy / "run")]
     assert main(arguments) == 0
     capsys.readouterr()
     check_error(capsys, ["attention", toy / "run", "a b"], "this model has no attention")
+    compared = ["attention", toy_run, "a b", "--compare", toy / "run", "--output", tmp_path / "a.png"]
+    check_error(capsys, compared, f"{toy / 'run'}: this model has no attention")
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_no_test_split(toy, capsys):
@@ -149,6 +223,7 @@ def test_no_test_split(toy, capsys):
         (["evaluate", "run", "--split", "train"], "invalid choice"),
         (["train", "x.yaml", "--run", "run", "--resum", "--fast"], "unrecognized arguments: --fast"),
         (["evaluate", "run", "more"], "unrecognized arguments: more"),
+        (["attention", "run"], "SENTENCE"),
     ],
 )
 def test_wrong_usage(arguments, message, capsys):
@@ -161,6 +236,8 @@ def test_overrides_and_sentences_may_follow_options():
     options = parse(["train", "c.yaml", "a=1", "--run", "r", "b=2", "--resume", "c=3"])
     assert (options.overrides, options.run, options.resume) == (["a=1", "b=2", "c=3"], Path("r"), True)
     assert parse(["translate", "r", "--beam", "1", "One.", "Two."]).sentences == ["One.", "Two."]
+    options = parse(["attention", "r", "--target", "Un.", "One.", "--compare", "q", "Two.", "--target", "- Deux."])
+    assert (options.sentences, options.targets, options.compare) == (["One.", "Two."], ["Un.", "- Deux."], [Path("q")])
 
 
 def test_text_that_is_not_unicode_is_replaced(toy_run, capsys):
