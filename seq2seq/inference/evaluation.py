@@ -1,5 +1,6 @@
 """Scores of translations, by sacreBLEU (Post 2018, arXiv:1804.08771)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,15 @@ from seq2seq.errors import ConfigError, DataError
 class Score(NamedTuple):
     score: float
     signature: str
+
+
+class LengthBucket(NamedTuple):
+    """The sentences whose source has from `shortest` to `longest` words, and the BLEU of their translations."""
+
+    shortest: int
+    longest: int
+    num_sentences: int
+    bleu: float
 
 
 METRICS = {"bleu": "BLEU", "chrf": "CHRF", "ter": "TER"}
@@ -53,3 +63,40 @@ def score_translations(
         result = metric.corpus_score(list(translations), [list(references)])
         scores[name] = Score(result.score, str(metric.get_signature()))
     return scores
+
+
+BUCKET_SHARES = (0.2, 0.4, 0.6, 0.8, 0.9)
+"""Where source lengths are cut: fifths, and the longest fifth once more, for that is where a fixed context fails."""
+
+
+def bleu_by_source_length(
+    sources: Sequence[str], translations: Sequence[str], references: Sequence[str], target_language: str
+) -> list[LengthBucket]:
+    """Corpus BLEU of short to long sentences. A source's length is its words, as split at white space.
+
+    The buckets are cut at quantiles of the lengths, `BUCKET_SHARES`, so they depend on the sources alone, and none is
+    without sentences; all sentences of one length are in one bucket.
+
+    Raises:
+        DataError: The lists differ in length, or are empty.
+    """
+    if not len(sources) == len(translations) == len(references):
+        raise DataError(f"{len(translations)} translations and {len(references)} references for {len(sources)} sources")
+    if not sources:
+        raise DataError("no sentences to score")
+    lengths = [len(source.split()) for source in sources]
+    ascending = sorted(lengths)
+    ends = [ascending[math.ceil(share * len(ascending)) - 1] for share in (*BUCKET_SHARES, 1.0)]
+    buckets = []
+    start = ascending[0]
+    for end in sorted(set(ends)):
+        chosen = [index for index, length in enumerate(lengths) if start <= length <= end]
+        scores = score_translations(
+            [translations[index] for index in chosen],
+            [references[index] for index in chosen],
+            target_language,
+            ["bleu"],
+        )
+        buckets.append(LengthBucket(start, end, len(chosen), scores["bleu"].score))
+        start = end + 1
+    return buckets
