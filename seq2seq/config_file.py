@@ -3,14 +3,16 @@
 import difflib
 import types
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
 
-from seq2seq.config import Config
+from seq2seq.config import Config, Section
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically
+
+Schema = TypeVar("Schema", bound=Section)
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
@@ -18,6 +20,18 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
 
     Raises:
         ConfigError: The file cannot be read, is not YAML, or a setting is unknown or out of range.
+    """
+    settings = read_yaml(path, Config)
+    for override in overrides or []:
+        _apply_override(settings, override)
+    return check(settings, Config, path)
+
+
+def read_yaml(path: str | Path, schema: type[Section]) -> dict[str, Any]:
+    """Read a YAML file of settings, not yet checked.
+
+    Raises:
+        ConfigError: The file cannot be read or is not a mapping in YAML.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -29,13 +43,20 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: a config is a mapping of sections ({', '.join(Config.model_fields)})")
-    for override in overrides or []:
-        _apply_override(settings, override)
+        raise ConfigError(f"{path}: a config is a mapping of sections ({', '.join(schema.model_fields)})")
+    return settings
+
+
+def check(settings: dict[str, Any], schema: type[Schema], path: str | Path) -> Schema:
+    """Settings as their schema has them.
+
+    Raises:
+        ConfigError: A setting is unknown, missing or out of range; the message names the file and the key.
+    """
     try:
-        return Config.model_validate(settings)
+        return schema.model_validate(settings)
     except ValidationError as error:
-        raise ConfigError(f"{path}: " + "; ".join(_describe(problem) for problem in error.errors())) from error
+        raise ConfigError(f"{path}: " + "; ".join(_describe(problem, schema) for problem in error.errors())) from error
 
 
 def save_config(config: Config, path: str | Path) -> None:
@@ -67,11 +88,11 @@ def _apply_override(settings: dict[str, Any], override: str) -> None:
     settings[name] = value
 
 
-def _describe(problem: Any) -> str:
+def _describe(problem: Any, schema: type[Section]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *sections, name = problem["loc"]
-        known = _known_keys(sections)
+        known = _known_keys(sections, schema)
         nearest = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
         return f"unknown key {key}" + (
             f"; did you mean {nearest[0]}?" if nearest else f"; known are {', '.join(known)}"
@@ -85,14 +106,17 @@ def _describe(problem: Any) -> str:
     return f"{key} is {problem['input']!r}: {message}"
 
 
-def _known_keys(sections: list[Any]) -> list[str]:
-    model: Any = Config
+def _known_keys(sections: list[Any], schema: type[Section]) -> list[str]:
+    model: Any = schema
     for section in sections:
-        model = _section_type(model.model_fields[section].annotation)
+        if not isinstance(section, int):  # a place in a list, whose item's type is the model already
+            model = _section_type(model.model_fields[section].annotation)
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _section_type(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, types.UnionType):
         return next(arg for arg in get_args(annotation) if arg is not type(None))
+    if get_origin(annotation) is list:
+        return get_args(annotation)[0]
     return annotation

@@ -99,14 +99,15 @@ def differences(old: Config, new: Config) -> dict[str, str]:
 def log_environment(config: Config, changes: Sequence[str] = ()) -> None:
     """What another person needs to know to get the same run: versions, commit, machine, seed."""
     packages = ("torch", "sentencepiece", "sacrebleu", "safetensors", "numpy")
-    log.info("seq2seq %s, commit %s", version("seq2seq-attention"), _commit())
+    log.info("seq2seq %s, commit %s", version("seq2seq-attention"), commit())
     log.info("Python %s, %s", platform.python_version(), ", ".join(f"{name} {version(name)}" for name in packages))
     log.info("%s, seed %d", platform.platform(), config.training.seed)
     for line in changes:
         log.info("resuming with another %s", line)
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of the code that runs, with "-dirty" where files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         folder = Path(__file__).parent
