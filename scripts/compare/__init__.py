@@ -1,0 +1,1 @@
+"""The parts of compare_attention.py: settings, training, speed, measures, figures, report."""

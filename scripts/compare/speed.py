@@ -1,0 +1,106 @@
+"""Training speed, measured apart from the trainings: the settings take turns on an otherwise idle machine."""
+
+import statistics
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from compare.comparison import Candidate
+from compare.environment import Environment, environment
+from seq2seq.config import Section
+from seq2seq.data.batching import collate, epoch_batches
+from seq2seq.device import choose_device, choose_precision
+from seq2seq.files import write_atomically
+from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.loop import train_step
+from seq2seq.training.optimizer import build_optimizer, learning_rate
+from seq2seq.training.preparation import TrainingData, prepare
+
+WARMUP = 2
+"""Steps before the clock starts: the first ones allocate memory."""
+
+
+class Speed(Section):
+    """What timing.json holds: target tokens a second, for each setting one number a round."""
+
+    environment: Environment
+    threads: int
+    precision: str
+    steps: int
+    rounds: int
+    digests: dict[str, str]
+    tokens_per_second: dict[str, list[float]]
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.tokens_per_second[name])
+
+    def ratio(self, name: str, reference: str) -> float:
+        """The median over the rounds of the ratio within a round, in which a machine that slows down cancels out."""
+        pairs = zip(self.tokens_per_second[name], self.tokens_per_second[reference], strict=True)
+        return statistics.median(speed / other for speed, other in pairs)
+
+
+def read_speed(folder: Path) -> Speed | None:
+    path = folder / "timing.json"
+    return Speed.model_validate_json(path.read_bytes()) if path.exists() else None
+
+
+def is_measured(speed: Speed | None, candidates: list[Candidate], rounds: int, steps: int) -> bool:
+    digests = {candidate.name: candidate.digest for candidate in candidates}
+    return speed is not None and (speed.rounds, speed.steps, speed.digests) == (rounds, steps, digests)
+
+
+def measure_speed(candidates: list[Candidate], rounds: int, steps: int, folder: Path) -> None:
+    """Measure all and write timing.json.
+
+    In each round each setting trains a new model on the same batches of the corpus, the first of the first epoch;
+    every second round in the reverse order.
+    """
+    data = prepare(candidates[0].config, folder / "timing")
+    speeds: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
+    with tqdm(total=rounds * len(candidates), desc="measuring speed", disable=None) as bar:
+        for number in range(rounds):
+            for candidate in candidates if number % 2 == 0 else reversed(candidates):
+                bar.set_postfix_str(candidate.name)
+                speeds[candidate.name].append(tokens_per_second(candidate, data, steps))
+                bar.update()
+    training = candidates[0].config.training
+    speed = Speed(
+        environment=environment(),
+        threads=torch.get_num_threads(),
+        precision=str(choose_precision(training.precision, choose_device(training.device))).removeprefix("torch."),
+        steps=steps,
+        rounds=rounds,
+        digests={candidate.name: candidate.digest for candidate in candidates},
+        tokens_per_second=speeds,
+    )
+    write_atomically(folder / "timing.json", speed.model_dump_json(indent=2) + "\n")
+
+
+def tokens_per_second(candidate: Candidate, data: TrainingData, steps: int) -> float:
+    """Target tokens (</s> included) a second over `steps` optimizer steps of a new model."""
+    config, training = candidate.config, candidate.config.training
+    torch.manual_seed(training.seed)
+    device = choose_device(training.device)
+    precision = choose_precision(training.precision, device)
+    model = Seq2Seq(config.model, data.tokenizer.source_size, data.tokenizer.target_size).to(device).train()
+    optimizer = build_optimizer(model, training)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+    batches = epoch_batches(*data.train.lengths, training.batch_tokens, training.seed, epoch=0)
+    rate = partial(learning_rate, training, total_steps=len(batches))
+
+    def clock() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    num_tokens, started = 0, clock()
+    for step in range(1, WARMUP + steps + 1):
+        if step == WARMUP + 1:
+            num_tokens, started = 0, clock()
+        batch = collate(*data.train.select(batches[(step - 1) % len(batches)])).to(device)
+        num_tokens += train_step(model, batch, optimizer, scaler, rate(step), config, precision, step)[1]
+    return num_tokens / (clock() - started)
