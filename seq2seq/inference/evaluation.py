@@ -75,7 +75,8 @@ def bleu_by_source_length(
     """Corpus BLEU of short to long sentences. A source's length is its words, as split at white space.
 
     The buckets are cut at quantiles of the lengths, `BUCKET_SHARES`, so they depend on the sources alone, and none is
-    without sentences; all sentences of one length are in one bucket.
+    without sentences; all sentences of one length are in one bucket. BLEU counts runs of up to four tokens: a bucket
+    whose translations have no four in a row scores 0, however good they are.
 
     Raises:
         DataError: The lists differ in length, or are empty.
