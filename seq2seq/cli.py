@@ -129,17 +129,18 @@ def build_parser() -> argparse.ArgumentParser:
   seq2seq attention runs/demo "I am a student." "Where is the cat?" --output heatmap.png
   seq2seq attention runs/demo "I am a student." --target "Je suis une étudiante."
   seq2seq attention runs/demo "I am a student." --compare runs/dot --output heatmap.svg
+  seq2seq attention runs/hybrid "I am a student." --encoder
 
 A picture has a row for each sentence and a column for each run, all in one scale.
 A .json file is a list with an object for each sentence and run:
   run            the name of the run's folder, or its path if two share the name
   source         the sentence
-  text           its translation
-  score          log-probability / number of tokens ** search.length_penalty
+  text           its translation                                        (not with --encoder)
+  score          log-probability / number of tokens ** search.length_penalty    (the same)
   source_tokens  the subword pieces that the encoder read, closed by </s>
-  tokens         the subword pieces of the translation, closed by </s>
+  tokens         the subword pieces of the translation, closed by </s>; with --encoder, the source's
   weights        [head][token][source token], rounded to 6 digits
-  heads          the number of heads""",
+  heads          the number of heads; with --encoder, of layers x heads""",
         formatter_class=layout,
     )
     _add_run(attention)
@@ -159,6 +160,9 @@ A .json file is a list with an object for each sentence and run:
         action="append",
         default=[],
         help="show this run beside the first; may be repeated",
+    )
+    attention.add_argument(
+        "--encoder", action="store_true", help="show the self-attention of a Transformer encoder instead"
     )
     attention.add_argument("--output", metavar="FILE", type=Path, help="write there: a .png, .svg or .json")
     _add_search(attention)
@@ -288,12 +292,18 @@ def run_attention(options: argparse.Namespace) -> None:
         given, wanted = len(options.targets), len(options.sentences)
         raise UserError(f"--target is given {given} x, for {wanted} sentences: give it once for each, or not at all")
 
-    from seq2seq.inference.attention_views import view_attention
+    if options.encoder and options.targets:
+        raise UserError("--encoder and --target do not go together: an encoder reads the source alone")
+
+    from seq2seq.inference.attention_views import view_attention, view_self_attention
     from seq2seq.inference.plots import plot_panels
     from seq2seq.inference.terminal import draw_panels
 
     runs = [options.run, *options.compare]
-    rows = view_attention(runs, options.sentences, options.targets, options.beam, options.device)
+    if options.encoder:
+        rows = view_self_attention(runs, options.sentences, options.device)
+    else:
+        rows = view_attention(runs, options.sentences, options.targets, options.beam, options.device)
     grid = [[view.panel() for view in row] for row in rows]
     if output is None:
         print(draw_panels([panel for row in grid for panel in row], get_terminal_size().columns))
@@ -302,11 +312,12 @@ def run_attention(options: argparse.Namespace) -> None:
         records = [view.record() for row in rows for view in row]
         write_atomically(output, json.dumps(records, ensure_ascii=False).encode("utf-8", errors="replace"))
     else:
-        missing = plot_panels(grid, output)
+        missing = plot_panels(grid, output, target_word="source" if options.encoder else "translation")
         if missing:
             print(f"seq2seq: no installed font has these characters, drawn as boxes: {missing}", file=sys.stderr)
     for view in (view for row in rows for view in row):
-        print(f"{view.run}: " * (len(runs) > 1) + view.translation.text)
+        if view.text is not None:
+            print(f"{view.run}: " * (len(runs) > 1) + view.text)
 
 
 def run_inspect(options: argparse.Namespace) -> None:

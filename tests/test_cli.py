@@ -110,6 +110,37 @@ def test_inspect_lists_parameters_vocabulary_and_data(toy_run, capsys):
 
 
 @pytest.fixture(scope="module")
+def hybrid_run(toy_run):
+    """A Transformer encoder of two layers and two heads under a recurrent decoder, on the same corpus."""
+    changes = ["cell=transformer", "hidden_size=8", "num_layers=2", "num_heads=2"]
+    arguments = ["train", str(toy_run.parent / "config.yaml"), "--run", str(toy_run.parent / "hybrid")]
+    assert main([*arguments, *(f"model.encoder.{change}" for change in changes)]) == 0
+    return toy_run.parent / "hybrid"
+
+
+def test_self_attention_of_a_transformer_encoder(toy_run, hybrid_run, capsys, tmp_path):
+    capsys.readouterr()
+    command = ["attention", str(hybrid_run), "a b c", "h", "--encoder"]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("hybrid: encoder\n") == shown.count("layer 2 head 1\n") == 2
+    assert main([*command, "--output", str(tmp_path / "a.json")]) == 0
+    assert capsys.readouterr().out == ""
+    first, second = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert "text" not in first
+    assert first["source_tokens"] == first["tokens"]
+    assert (first["source"], second["source"], first["heads"]) == ("a b c", "h", 4)
+    weights = torch.tensor(first["weights"])
+    assert weights.shape == (4, len(first["tokens"]), len(first["tokens"]))
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2]), atol=1e-4, rtol=0)
+    assert main([*command, "--output", str(tmp_path / "a.svg")]) == 0
+    assert (tmp_path / "a.svg").read_text(encoding="utf-8").count("<!-- layer 1 head 2 -->") == 2
+    check_error(capsys, ["attention", toy_run, "a", "--encoder"], "its encoder has no self-attention")
+    check_error(capsys, [*command, "--target", "a", "--target", "b"], "--encoder and --target do not go together")
+    check_error(capsys, ["attention", hybrid_run, " ", "--encoder"], "sentence 1 is blank")
+
+
+@pytest.fixture(scope="module")
 def other_run(toy_run):
     """A run on the same corpus with a tokenizer and heads of its own."""
     settings = ["decoder.style=luong", "attention.score=scaled_dot", "attention.num_heads=2",

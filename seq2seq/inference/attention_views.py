@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from seq2seq.config import ModelConfig
 from seq2seq.errors import UserError
 from seq2seq.inference.panels import Panel
-from seq2seq.inference.translator import Translation, Translator
+from seq2seq.inference.translator import SelfAttention, Translation, Translator
 
 
 class AttentionView(NamedTuple):
@@ -15,22 +15,28 @@ class AttentionView(NamedTuple):
 
     run: str
     """The name of the run's folder; its path, where two runs share the name."""
-    model: ModelConfig
-    translation: Translation
+    title: str
+    result: Translation | SelfAttention
+    head_names: list[str] | None = None
+    """By default they are numbered."""
+
+    @property
+    def text(self) -> str | None:
+        """The translation, where there is one."""
+        return self.result.text if isinstance(self.result, Translation) else None
 
     def panel(self) -> Panel:
-        result = self.translation
-        title = f"{self.run}: {describe(self.model)}, score\u00a0{result.score:.3f}"
-        return Panel(result.source_tokens, result.tokens, result.weights, title)
+        result = self.result
+        return Panel(result.source_tokens, result.tokens, result.weights, self.title, self.head_names)
 
     def record(self) -> dict[str, Any]:
         """For JSON, with the keys that `seq2seq attention --help` names."""
-        result = self.translation
+        result = self.result
+        translation = {"text": result.text, "score": round(result.score, 6)} if isinstance(result, Translation) else {}
         return {
             "run": self.run,
             "source": result.source,
-            "text": result.text,
-            "score": round(result.score, 6),
+            **translation,
             "source_tokens": result.source_tokens,
             "tokens": result.tokens,
             "weights": [[[round(weight, 6) for weight in row] for row in head] for head in result.weights.tolist()],
@@ -45,26 +51,55 @@ def view_attention(
     beam_size: int | None = None,
     device: str = "auto",
 ) -> list[list[AttentionView]]:
-    """For each sentence what each run looks at: as it translates it or, with targets, as it reads the one given.
+    """For each sentence what each run's decoder looks at: as it translates it or, with targets, reads the one given.
 
     Raises:
         UserError: A sentence is blank, a run has no attention or cannot be used, or there is not one target a sentence.
     """
+    columns = []
+    for run, name, translator in _load(runs, device):
+        model = translator.config.model
+        if model.attention.score == "none":
+            raise UserError(f"{run}: this model has no attention (model.attention.score is none)")
+        results = translator.align(sentences, targets) if targets else translator.translate(sentences, beam_size)
+        _require_no_blank(results)
+        titles = [f"{name}: {describe(model)}, score\u00a0{result.score:.3f}" for result in results]
+        columns.append([AttentionView(name, title, result) for title, result in zip(titles, results, strict=True)])
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def view_self_attention(
+    runs: Sequence[Path], sentences: Sequence[str], device: str = "auto"
+) -> list[list[AttentionView]]:
+    """For each sentence what each run's Transformer encoder looks at, in each layer and head.
+
+    Raises:
+        UserError: A sentence is blank, or a run has another encoder or cannot be used.
+    """
+    columns = []
+    for run, name, translator in _load(runs, device):
+        encoder = translator.config.model.encoder
+        if encoder.cell != "transformer":
+            raise UserError(f"{run}: its encoder has no self-attention (model.encoder.cell is {encoder.cell})")
+        results = translator.self_attention(sentences)
+        _require_no_blank(results)
+        num_heads = len(results[0].weights) // encoder.num_layers
+        heads = [f"layer {n // num_heads + 1} head {n % num_heads + 1}" for n in range(len(results[0].weights))]
+        columns.append([AttentionView(name, f"{name}: encoder", result, heads) for result in results])
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _load(runs: Sequence[Path], device: str) -> list[tuple[Path, str, Translator]]:
     names = [run.resolve().name for run in runs]
     if len(set(names)) < len(names):
         names = [str(run) for run in runs]
-    translators = [Translator.load(run, device) for run in runs]
-    for run, translator in zip(runs, translators, strict=True):
-        if translator.config.model.attention.score == "none":
-            raise UserError(f"{run}: this model has no attention (model.attention.score is none)")
-    columns = []
-    for name, translator in zip(names, translators, strict=True):
-        results = translator.align(sentences, targets) if targets else translator.translate(sentences, beam_size)
-        for number, result in enumerate(results, start=1):
-            if not result.tokens:
-                raise UserError(f"sentence {number} is blank: there is nothing to attend to")
-        columns.append([AttentionView(name, translator.config.model, result) for result in results])
-    return [list(row) for row in zip(*columns, strict=True)]
+    return [(run, name, Translator.load(run, device)) for run, name in zip(runs, names, strict=True)]
+
+
+def _require_no_blank(results: Sequence[Translation | SelfAttention]) -> None:
+    for number, result in enumerate(results, start=1):
+        if not result.tokens:
+            raise UserError(f"sentence {number} is blank: there is nothing to attend to")
 
 
 def describe(model: ModelConfig) -> str:

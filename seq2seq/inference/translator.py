@@ -36,6 +36,22 @@ class Translation:
     """Attention weights: for each head, one row a token over the source tokens. N is 0 without attention."""
 
 
+@dataclass(frozen=True)
+class SelfAttention:
+    """What a Transformer encoder looks at."""
+
+    source: str
+    source_tokens: list[str]
+    """The subword pieces that the encoder read, closed by </s>; none of a blank line."""
+    weights: Float[Tensor, "LN S S"]
+    """Layer by layer, in each head by head: one row a token over all the tokens."""
+
+    @property
+    def tokens(self) -> list[str]:
+        """The pieces that look, as those of a translation do: the same."""
+        return self.source_tokens
+
+
 class Translator:
     """Translates sentences with a model, its tokenizer and its config, which belong together."""
 
@@ -140,6 +156,21 @@ class Translator:
                     tokens=self.tokenizer.target_pieces(target_ids[i]),
                     weights=row[:, : len(target_ids[i]), : len(source_ids[i])].clone(),
                 )
+        return results
+
+    @torch.inference_mode()
+    def self_attention(self, sentences: Sequence[str]) -> list[SelfAttention]:
+        """What each piece of each sentence looks at in a Transformer encoder; no weights from a recurrent one."""
+        results = []
+        device = next(self.model.parameters()).device
+        for sentence, ids in zip(sentences, self.tokenizer.encode_source(_unicode(sentences)), strict=True):
+            if not ids:
+                results.append(SelfAttention(sentence, [], torch.zeros(0, 0, 0)))
+                continue
+            source, mask = pad([ids + [EOS]])
+            encoded = self.model.encoder(self.model.source_embedding(source.to(device)), mask.to(device))
+            weights = encoded.weights[0].flatten(0, 1).cpu()  # [L*N, S, S]
+            results.append(SelfAttention(sentence, self.tokenizer.source_pieces(ids + [EOS]), weights))
         return results
 
 

@@ -11,7 +11,6 @@ import yaml
 from matplotlib.image import imread
 
 from seq2seq.cli import main as cli
-from seq2seq.config_file import load_config
 from seq2seq.training.curves import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
