@@ -10,10 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from compare.measures import Example
-from seq2seq.inference.plots import plot_attention
+from seq2seq.inference.panels import Panel
+from seq2seq.inference.plots import plot_panels
 
 LABEL_HEIGHT = 0.17
 """Inches from one label to the next."""
+PER_ROW = 3
+"""Settings side by side in the picture of their attention."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a6459b", "#8a6d00", "#56a0d3", "#404040")
 DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "os^DvP<X>dph*"
@@ -137,6 +140,10 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
     return places
 
 
-def plot_example(name: str, example: Example, path: Path) -> None:
-    """The attention of one setting for the comparison's sentence."""
-    plot_attention(example.source_tokens, example.tokens, torch.tensor(example.weights), path, name)
+def plot_examples(examples: Mapping[str, Example], path: Path) -> None:
+    """The attention of several settings for the comparison's sentence, side by side."""
+    panels = [
+        Panel(example.source_tokens, example.tokens, torch.tensor(example.weights), name)
+        for name, example in examples.items()
+    ]
+    plot_panels([panels[start : start + PER_ROW] for start in range(0, len(panels), PER_ROW)], path)

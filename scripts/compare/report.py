@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from compare.comparison import Candidate, Comparison
 from compare.environment import Environment, environment
-from compare.figures import Line, lines_figure, plot_example
+from compare.figures import Line, lines_figure, plot_examples
 from compare.measures import Measures, measure
 from compare.processes import Finished, read_finished
 from compare.speed import WARMUP, Speed, read_speed
@@ -85,8 +85,9 @@ def draw(results: list[Result], folder: Path) -> None:
         by_length[name] = Line(range(len(scores)), scores, is_baseline)
         steps = [record["step"] for record in result.validations]
         curves[name] = Line(steps, [record["bleu"] for record in result.validations], is_baseline)
-        if result.measures.example.weights:
-            plot_example(name, result.measures.example, folder / f"attention-{name}.png")
+    examples = {result.candidate.name: result.measures.example for result in results if result.candidate.has_attention}
+    if examples:
+        plot_examples(examples, folder / "attention.png")
     words = "words of the source sentence (number of sentences)"
     write_picture(lines_figure(by_length, words, "BLEU", ticks), folder / "bleu_by_length.png")
     middle = max(line.x[-1] for line in curves.values()) / 2
@@ -153,12 +154,12 @@ def length_table(results: list[Result]) -> str:
 
 
 def examples(sentence: str, results: list[Result], folder: str) -> str:
-    parts = [f"## What each looks at\n\nThe source sentence: {_plain(sentence)}"]
-    for result in results:
-        name, example = result.candidate.name, result.measures.example
-        picture = f"![Attention of {name}]({folder}/attention-{name}.png)" if example.weights else "No attention."
-        parts.append(f"**{name}**: {_plain(example.text) or '(nothing)'}\n\n{picture}")
-    return "\n\n".join(parts)
+    rows = [[result.candidate.name, _plain(result.measures.example.text) or "(nothing)"] for result in results]
+    table = _table(["setting", "translation"], rows)
+    text = f"## What each looks at\n\nThe source sentence: {_plain(sentence)}\n\n{table}"
+    if any(result.candidate.has_attention for result in results):
+        text += f"\n\n![Attention of each setting]({folder}/attention.png)"
+    return text
 
 
 def conditions(comparison: Comparison, results: list[Result], speed: Speed | None, command: Sequence[str]) -> str:
