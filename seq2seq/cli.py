@@ -9,14 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from seq2seq.errors import UserError
+from seq2seq.errors import TrainingStopped, UserError
 
 CHUNK = 1024
 """Lines that `translate` reads from a file or pipe before it translates and writes them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, or 2 after a mistake of the user's, named in one line."""
+    """Run a command; returns the exit status: 0, or 2 after a mistake of the user's, named in one line.
+
+    A training that a signal stopped returns 128 and the signal's number, as shells do.
+    """
     options = parse(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -27,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"seq2seq: error: {error}", file=sys.stderr)
         return 2
+    except TrainingStopped as stop:
+        print(f"seq2seq: {options.run}: {stop}", file=sys.stderr)
+        return 128 + stop.signal
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -285,6 +285,9 @@ class TrainingConfig(Section):
     checkpoint_every: PositiveInt = 500
     """Optimizer steps between checkpoints, from which `--resume` continues."""
     keep_checkpoints: PositiveInt = 1
+    """The last so many stay."""
+    skip_nonfinite_steps: Annotated[int, Field(ge=0)] = 0
+    """Updates that a run may leave out because the loss or the gradient is not finite, before that stops it."""
 
     @model_validator(mode="after")
     def _ends(self) -> "TrainingConfig":

@@ -1,4 +1,5 @@
-"""The errors that are the user's to mend. The commands print them as one line and exit with status 2."""
+"""The errors that are the user's to mend: the commands print them as one line and exit with status 2; and the stop of
+a training, asked for by a signal."""
 
 
 class UserError(ValueError):
@@ -15,3 +16,11 @@ class DataError(UserError):
 
 class TrainingDiverged(UserError):
     """The loss or the gradient is no longer finite."""
+
+
+class TrainingStopped(Exception):
+    """Training ended early because a signal asked for it; everything is saved. No mistake, so no `UserError`."""
+
+    def __init__(self, signal: int, message: str):
+        super().__init__(message)
+        self.signal = signal

@@ -1,9 +1,15 @@
 """Writing files so that a kill or a full disk never leaves half of one."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from seq2seq.errors import UserError
+
+LEFTOVERS = ".*.tmp"
+"""What a kill may leave beside a file or folder that was being written."""
 
 
 def require_writable(path: str | Path) -> None:
@@ -31,5 +37,46 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Yield a new folder to fill, which then takes the name of `folder` at once: nobody sees it half-filled."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    remove(temporary)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        sync_folder(temporary)
+        if folder.exists():
+            remove(folder)
+        os.rename(temporary, folder)
+        sync_folder(folder.parent)
+    finally:
+        remove(temporary)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk know what the folder holds, so that it holds it after a power cut, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, link or folder, if it is there. A folder vanishes from under its name before it is emptied."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        doomed = path if path.match(LEFTOVERS) else path.with_name(f".{path.name}.old.tmp")
+        if doomed != path:
+            shutil.rmtree(doomed, ignore_errors=True)
+            os.rename(path, doomed)
+        shutil.rmtree(doomed)

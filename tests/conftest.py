@@ -10,7 +10,8 @@ from pathlib import Path
 # Read by the libraries when they are imported, and by the commands that tests start.
 _caches = tempfile.mkdtemp(prefix="seq2seq-tests-")
 atexit.register(shutil.rmtree, _caches, ignore_errors=True)
-os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": _caches, "MPLBACKEND": "agg"}
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": _caches, "MPLBACKEND": "agg",
+               "OMP_NUM_THREADS": "1"}  # fmt: skip
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402

@@ -15,6 +15,7 @@ from seq2seq.data.batching import collate, epoch_batches
 from seq2seq.device import choose_device, choose_precision
 from seq2seq.files import write_atomically
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.checkpoint import Progress, TrainingState
 from seq2seq.training.loop import train_step
 from seq2seq.training.optimizer import build_optimizer, learning_rate
 from seq2seq.training.preparation import TrainingData, prepare
@@ -87,8 +88,8 @@ def tokens_per_second(candidate: Candidate, data: TrainingData, steps: int) -> f
     device = choose_device(training.device)
     precision = choose_precision(training.precision, device)
     model = Seq2Seq(config.model, data.tokenizer.source_size, data.tokenizer.target_size).to(device).train()
-    optimizer = build_optimizer(model, training)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+    state = TrainingState(model, build_optimizer(model, training), scaler, precision, Progress())
     batches = epoch_batches(*data.train.lengths, training.batch_tokens, training.seed, epoch=0)
     rate = partial(learning_rate, training, total_steps=len(batches))
 
@@ -97,10 +98,10 @@ def tokens_per_second(candidate: Candidate, data: TrainingData, steps: int) -> f
             torch.cuda.synchronize(device)
         return time.perf_counter()
 
-    num_tokens, started = 0, clock()
+    started = clock()
     for step in range(1, WARMUP + steps + 1):
         if step == WARMUP + 1:
-            num_tokens, started = 0, clock()
+            state.progress.num_tokens, started = 0, clock()
         batch = collate(*data.train.select(batches[(step - 1) % len(batches)])).to(device)
-        num_tokens += train_step(model, batch, optimizer, scaler, rate(step), config, precision, step)[1]
-    return num_tokens / (clock() - started)
+        train_step(state, batch, rate(step), training)
+    return state.progress.num_tokens / (clock() - started)

@@ -1,5 +1,6 @@
 """Subword tokenizers (sentencepiece), trained on the run's own corpus and kept in its run folder."""
 
+import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import sentencepiece
 from seq2seq.config import TokenizerConfig
 from seq2seq.data.corpus import Corpus
 from seq2seq.errors import DataError
-from seq2seq.files import write_atomically
+from seq2seq.files import write_atomically, written_whole
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
@@ -50,9 +51,16 @@ class Tokenizer:
 
     def save(self, folder: str | Path) -> None:
         models = {"joint": self._source} if self.joint else {"source": self._source, "target": self._target}
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        for name, model in models.items():
-            write_atomically(Path(folder) / f"{name}.model", model.serialized_model_proto())
+        with written_whole(Path(folder)) as new:
+            for name, model in models.items():
+                write_atomically(new / f"{name}.model", model.serialized_model_proto())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the models: another vocabulary, normalization or segmentation has another."""
+        digest = hashlib.sha256(self._source.serialized_model_proto())
+        digest.update(b"" if self.joint else self._target.serialized_model_proto())
+        return digest.hexdigest()
 
     @property
     def source_size(self) -> int:

@@ -1,18 +1,22 @@
 """Checkpoints: everything that training needs to go on as if it had not stopped."""
 
+import io
 import json
+import logging
 import os
-import shutil
-from dataclasses import asdict, dataclass
+import platform
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 
 from seq2seq.errors import ConfigError
-from seq2seq.files import write_atomically
+from seq2seq.files import LEFTOVERS, remove, sync_folder, write_atomically, written_whole
 from seq2seq.inference.translator import load_weights, named_weights
 from seq2seq.model.seq2seq import Seq2Seq
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -24,11 +28,15 @@ class Progress:
     epoch: int = 0
     batches_done: int = 0
     """Batches done in this epoch."""
+    validation_due: bool = False
+    """The step's validation is still to come: a signal interrupted it."""
     best_bleu: float = -1.0
     best_loss: float = float("inf")
     """Validation loss of the best model; decides between equal BLEU."""
     stale_validations: int = 0
     """Validations since the best one."""
+    skipped_steps: int = 0
+    """Updates left out because the loss or the gradient was not finite."""
     seconds: float = 0.0
     """Time spent training, validating and saving, over all sessions."""
     loss_sum: float = 0.0
@@ -37,71 +45,104 @@ class Progress:
     step_seconds: float = 0.0
 
 
+@dataclass
+class TrainingState:
+    """What a training step works on."""
+
+    model: Seq2Seq
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    precision: torch.dtype
+    progress: Progress
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
 def save_weights(model: Seq2Seq, path: Path) -> None:
     write_atomically(path, save({name: weight.contiguous() for name, weight in named_weights(model).items()}))
 
 
-def save_checkpoint(
-    folder: Path,
-    model: Seq2Seq,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    progress: Progress,
-    keep: int,
-) -> None:
+def save_checkpoint(folder: Path, state: TrainingState, keep: int) -> None:
     """Write step_N whole under another name, rename it, point `latest` to it, and only then remove old ones."""
-    final, temporary = folder / f"step_{progress.step}", folder / f".step_{progress.step}.tmp"
-    for leftover in folder.glob(".*.tmp"):
-        shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
-    temporary.mkdir(parents=True)
-    device = next(model.parameters()).device
-    save_weights(model, temporary / "model.safetensors")
-    state = {
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-    }
-    with open(temporary / "optimizer.pt", "wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    write_atomically(temporary / "progress.json", json.dumps(asdict(progress), indent=2) + "\n")
-    shutil.rmtree(final, ignore_errors=True)
-    os.rename(temporary, final)
+    step, latest = state.progress.step, folder / "latest"
+    final = folder / f"step_{step}"
+    if latest.is_symlink() and latest.readlink().name == final.name:
+        return  # it stands: a signal came before another step
+    for leftover in folder.glob(LEFTOVERS):
+        remove(leftover)
+    with written_whole(final) as new:
+        save_weights(state.model, new / "model.safetensors")
+        content = io.BytesIO()
+        torch.save(
+            {
+                "optimizer": state.optimizer.state_dict(),
+                "scaler": state.scaler.state_dict(),
+                "random": torch.get_rng_state(),
+                "random_cuda": torch.cuda.get_rng_state(state.device) if state.device.type == "cuda" else None,
+                "machine": describe_machine(state.device, state.precision),
+            },
+            content,
+        )
+        write_atomically(new / "optimizer.pt", content.getvalue())
+        write_atomically(new / "progress.json", json.dumps(asdict(state.progress), indent=2) + "\n")
     link = folder / ".latest.tmp"
     link.symlink_to(final.name)
-    os.replace(link, folder / "latest")
-    steps = {int(path.name.removeprefix("step_")): path for path in folder.glob("step_*")}
-    kept = sorted(step for step in steps if step <= progress.step)[-keep:]  # later ones are of a course not taken
-    for step in steps.keys() - set(kept):
-        shutil.rmtree(steps[step])
+    os.replace(link, latest)
+    sync_folder(folder)
+    steps = saved_steps(folder)
+    kept = sorted(number for number in steps if number <= step)[-keep:]  # later ones are of a course not taken
+    for number in steps.keys() - set(kept):
+        remove(steps[number])
 
 
-def load_checkpoint(
-    folder: Path, model: Seq2Seq, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
-) -> Progress:
+def saved_steps(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a run, whole ones all, by their steps."""
+    return {int(path.name.removeprefix("step_")): path.resolve() for path in folder.glob("step_*")}
+
+
+def load_checkpoint(folder: Path, state: TrainingState) -> None:
     """Restore what `save_checkpoint` wrote to `latest`, random states included.
 
     Raises:
-        ConfigError: There is no checkpoint, or it is damaged; the message names the file.
+        ConfigError: The checkpoint is damaged; the message names the file and the other checkpoints.
     """
     latest = folder / "latest"
-    if not latest.exists():
-        raise ConfigError(f"{folder}: no checkpoint to resume from; leave out --resume to start anew")
-    load_weights(model, latest / "model.safetensors")
-    path = latest / "optimizer.pt"
+    for leftover in sorted(folder.glob(LEFTOVERS)):
+        log.info("ignoring what was half-written: %s", leftover.name)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        progress = Progress(**json.loads((latest / "progress.json").read_text(encoding="utf-8")))
-    except Exception as error:  # torch raises several kinds for a damaged file
-        raise ConfigError(f"{latest.resolve()}: damaged checkpoint: {' '.join(str(error).split())[:200]}") from error
-    optimizer.load_state_dict(state["optimizer"])
-    for group in optimizer.param_groups:  # the moments are restored, the settings are the config's
-        group.update({name: optimizer.defaults[name] for name in ("betas", "weight_decay")})
-    scaler.load_state_dict(state["scaler"])
-    torch.set_rng_state(state["random"])
-    device = next(model.parameters()).device
-    if state["random_cuda"] is not None and device.type == "cuda":
-        torch.cuda.set_rng_state(state["random_cuda"], device)
-    return progress
+        load_weights(state.model, latest / "model.safetensors")
+        saved = torch.load(latest / "optimizer.pt", map_location="cpu", weights_only=True)
+        progress = json.loads((latest / "progress.json").read_text(encoding="utf-8"))
+        state.optimizer.load_state_dict(saved["optimizer"])
+        state.scaler.load_state_dict(saved["scaler"])
+        torch.set_rng_state(saved["random"])
+        if saved["random_cuda"] is not None and state.device.type == "cuda":
+            torch.cuda.set_rng_state(saved["random_cuda"], state.device)
+        for field in fields(Progress):
+            setattr(state.progress, field.name, progress[field.name])
+        machine = saved["machine"]
+    except Exception as error:  # torch and json raise several kinds for a damaged file
+        others = [path.name for _, path in sorted(saved_steps(folder).items()) if path != latest.resolve()]
+        hint = f"; another is {others[-1]}: make `latest` point to it" if others else ""
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(f"{latest.resolve()}: damaged checkpoint: {' '.join(reason.split())[:200]}{hint}") from error
+    for group in state.optimizer.param_groups:  # the moments are restored, the settings are the config's
+        group.update({name: state.optimizer.defaults[name] for name in ("betas", "weight_decay")})
+    now = describe_machine(state.device, state.precision)
+    for name in sorted(now):
+        if machine.get(name) != now[name]:
+            log.info(
+                "resuming with another %s: %s then, %s now; rounding may differ", name, machine.get(name), now[name]
+            )
+
+
+def describe_machine(device: torch.device, precision: torch.dtype) -> dict[str, str]:
+    """What decides the rounding of sums, and so whether a resumed run is bit for bit the unbroken one."""
+    return {
+        "torch": str(torch.__version__),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})",
+        "precision": str(precision).removeprefix("torch."),
+        "number of threads": str(torch.get_num_threads()),
+    }

@@ -1,13 +1,17 @@
 """From a config to what the loop needs: corpora read, tokenizer trained or loaded, everything as ids."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seq2seq.config import Config
 from seq2seq.data.corpus import Corpus, keep_usable, read_corpus
 from seq2seq.data.tokenizer import Tokenizer
+from seq2seq.errors import ConfigError
+from seq2seq.files import write_atomically
 from seq2seq.inference.evaluation import build_metric
 
 log = logging.getLogger(__name__)
@@ -37,9 +41,12 @@ class TrainingData(NamedTuple):
 def prepare(config: Config, run: Path) -> TrainingData:
     """Read and tokenize the training and validation splits; train the tokenizer if the run has none.
 
+    Leaves data.json in the run folder: per split the pairs read, kept and dropped, their tokens, and the SHA-256 of the
+    text; and that of the tokenizer.
+
     Raises:
         DataError: A corpus cannot be read or has no usable pair, or the vocabulary cannot be learned.
-        ConfigError: The target language cannot be scored.
+        ConfigError: The target language cannot be scored, or the text or the tokenizer is not what the run began with.
     """
     build_metric("bleu", config.data.target_language)  # fails now rather than at the first validation
     train = read_corpus(config.data.train, config.data, "train")
@@ -60,9 +67,56 @@ def prepare(config: Config, run: Path) -> TrainingData:
     for side, size in (("source", tokenizer.source_size), ("target", tokenizer.target_size)):
         smaller = size < config.tokenizer.vocabulary_size
         log.info("%s vocabulary: %d pieces%s", side, size, ", all that the text supports" if smaller else "")
-    return TrainingData(
+    data = TrainingData(
         tokenizer,
         pairs.select(kept),
         Pairs(tokenizer.encode_source(validation.source), tokenizer.encode_target(validation.target)),
         validation,
     )
+    description = {
+        "train": _describe(train, data.train) | {"dropped": dropped._asdict()},
+        "validation": _describe(validation, data.validation),
+        "tokenizer": {"sha256": tokenizer.fingerprint},
+    }
+    check_unchanged(run, description)
+    write_atomically(run / "data.json", json.dumps(description, indent=2) + "\n")
+    return data
+
+
+def _describe(corpus: Corpus, pairs: Pairs) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for source, target in zip(corpus.source, corpus.target, strict=True):
+        digest.update(f"{source}\n{target}\n".encode())
+    sources, targets = (sum(lengths) for lengths in pairs.lengths)
+    return {
+        "read": corpus.length,
+        "kept": len(pairs.sources),
+        "source_tokens": sources,
+        "target_tokens": targets,
+        "sha256": digest.hexdigest(),
+    }
+
+
+def check_unchanged(run: Path, description: dict[str, Any]) -> None:
+    """Compare the content of what a run learns from with what it began with.
+
+    Raises:
+        ConfigError: They differ, or data.json is damaged; the message names what differs.
+    """
+    path = run / "data.json"
+    if not path.exists():
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        old = {name: (part["sha256"], part.get("read", 0)) for name, part in before.items()}
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{path}: damaged; it tells what the run began with") from error
+    for name, what in (("train", "training text"), ("validation", "validation text"), ("tokenizer", "tokenizer")):
+        sha256, read = old.get(name, ("nothing", 0))
+        now = description[name]
+        if sha256 != now["sha256"]:
+            counts = "" if read == now.get("read", 0) else f"; {read:,} pairs then, {now['read']:,} now"
+            raise ConfigError(
+                f"{run}: the {what} is not what this run began with (SHA-256 {sha256[:12]} then, "
+                f"{now['sha256'][:12]} now{counts}): put it back, or train in another folder"
+            )

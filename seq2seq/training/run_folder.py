@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import platform
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,22 +10,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from seq2seq.config import Config
 from seq2seq.config_file import load_config, save_config
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, UserError
+from seq2seq.files import LEFTOVERS, remove
 from seq2seq.model.seq2seq import Seq2Seq
 
 log = logging.getLogger(__name__)
 
 FIXED_AT_RESUME = (
-    "data.source_language", "data.target_language", "data.train", "data.validation", "data.max_length", "tokenizer",
-    "model", "training.seed", "training.batch_tokens", "training.precision", "training.optimizer",
+    "data.source_language", "data.target_language", "data.max_length", "tokenizer", "model", "training.seed",
+    "training.batch_tokens", "training.precision", "training.optimizer",
 )  # fmt: skip
-"""Settings that decide what is learned and in which order; the others may change when a run is resumed."""
-OURS = {"config.yaml", "train.log", "tokenizer", "metrics.jsonl", "learning_curves.png", "checkpoints"}
-"""What a run that failed before its first checkpoint may have left."""
+"""Settings that decide what is learned and in which order; the others may change when a run is resumed. Of the corpora
+the content is compared (data.json), not the place."""
+OURS = {"config.yaml", "train.log", "tokenizer", "data.json", "metrics.jsonl", "learning_curves.png", "checkpoints"}
+"""What a run that ended before its first checkpoint may have left."""
 
 
 @contextmanager
@@ -42,36 +41,84 @@ def open_run(config: Config, run: Path, resume: bool) -> Iterator[list[str]]:
         ConfigError: The folder holds another run, is in use, cannot be written, or was made with other settings; or no
             model can be built from the config.
     """
-    with torch.device("meta"):
-        Seq2Seq(config.model, source_vocabulary_size=8, target_vocabulary_size=8)
-    names = {path.name for path in run.iterdir()} if run.is_dir() else set()
-    changed = _changes(config, run) if resume else {}
-    can_continue = (run / "checkpoints" / "latest").exists()
-    started_before = "train.log" in names and names <= OURS and not can_continue
-    if names and not resume and not started_before:
-        hint = "continue the run there with --resume, or name another folder" if can_continue else "name another folder"
-        raise ConfigError(f"{run}: not empty; {hint}")
+    Seq2Seq(config.model, source_vocabulary_size=8, target_vocabulary_size=8)  # the meta device takes seconds to import
+    _check_usable(run, resume)
     try:
         run.mkdir(parents=True, exist_ok=True)
-        (run / "train.log").touch()
+        lock = open(run / "train.log", "a", encoding="utf-8")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise ConfigError(f"{run}: cannot make or write the run folder: {error.strerror}") from error
-    with open(run / "train.log", "a", encoding="utf-8") as lock:
+    with lock, disk_errors_named(run):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError(f"{run}: another training is running there") from error
-        if not resume:
-            for name in names - {"train.log"}:
-                shutil.rmtree(run / name) if (run / name).is_dir() else (run / name).unlink()
+        _check_usable(run, resume)  # again: another training may have ended just now
+        changed = _changes(config, run) if resume else {}
+        for leftover in run.glob(LEFTOVERS):
+            remove(leftover)
+        if not has_checkpoint(run):
+            for path in set(run.iterdir()) - {run / "train.log"}:
+                remove(path)
+        (run / "checkpoints").mkdir(exist_ok=True)
         save_config(config, run / "config.yaml")
         yield list(changed.values())
+
+
+def has_checkpoint(run: Path) -> bool:
+    return (run / "checkpoints" / "latest").exists()
+
+
+def _check_usable(run: Path, resume: bool) -> None:
+    """Refuse to train in a folder that holds something else, or a run that goes on only if asked to."""
+    names = {path.name for path in run.iterdir() if not path.match(LEFTOVERS)} if run.is_dir() else set()
+    if has_checkpoint(run):
+        if not resume:
+            last = (run / "checkpoints" / "latest").resolve().name
+            raise ConfigError(
+                f"{run}: not empty; it holds a run with a checkpoint ({last}): "
+                "continue the run there with --resume, or name another folder"
+            )
+        return
+    if "train.log" in names and names <= OURS:
+        return
+    if {"train.log", "checkpoints", "model.safetensors"} <= names <= OURS | {"model.safetensors"}:
+        if not resume:
+            raise ConfigError(
+                f"{run}: not empty; it holds a model but no checkpoint: "
+                "start it over with --resume, or name another folder"
+            )
+        return
+    if resume:
+        raise ConfigError(f"{run}: nothing to resume (it holds no run); leave out --resume to start there")
+    if names:
+        raise ConfigError(f"{run}: not empty; name another folder")
+
+
+@contextmanager
+def disk_errors_named(run: Path) -> Iterator[None]:
+    """Turn a full disk, or a folder that can no longer be written, into one line.
+
+    Raises:
+        UserError: What could not be written, why, and from where the run can go on.
+    """
+    try:
+        yield
+    except OSError as error:
+        path = error.filename or run
+        if run not in (Path(str(path)), *Path(str(path)).parents):
+            raise
+        last = (run / "checkpoints" / "latest").resolve().name
+        hint = f"; {last} is intact: mend this and continue with --resume" if has_checkpoint(run) else ""
+        raise UserError(f"{path}: cannot write: {error.strerror or error}{hint}") from error
 
 
 def _changes(config: Config, run: Path) -> dict[str, str]:
     saved = run / "config.yaml"
     if not saved.exists():
-        raise ConfigError(f"{run}: nothing to resume (it has no config.yaml); leave out --resume to start there")
+        if has_checkpoint(run):
+            raise ConfigError(f"{run}: has checkpoints but no config.yaml: put it back, or name another folder")
+        return {}
     changed = differences(load_config(saved), config)
     refused = [line for key, line in changed.items() if key.startswith(FIXED_AT_RESUME)]
     if refused:

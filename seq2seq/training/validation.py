@@ -31,10 +31,12 @@ class Validation(NamedTuple):
 def validate(model: Seq2Seq, data: TrainingData, config: Config, precision: torch.dtype) -> Validation:
     """Loss, BLEU and chrF on the validation split; the model is left in training mode."""
     model.eval()
-    loss = mean_loss(model, data.validation, config.training.batch_tokens, precision)
-    translator = Translator(model, data.tokenizer, config)
-    translations = [result.text for result in translator.translate(data.validation_text.source, beam_size=1)]
-    model.train()
+    try:
+        loss = mean_loss(model, data.validation, config.training.batch_tokens, precision)
+        translator = Translator(model, data.tokenizer, config)
+        translations = [result.text for result in translator.translate(data.validation_text.source, beam_size=1)]
+    finally:
+        model.train()
     scores = score_translations(
         translations, data.validation_text.target, config.data.target_language, ("bleu", "chrf")
     )

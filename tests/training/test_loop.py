@@ -10,6 +10,7 @@ from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError, DataError, TrainingDiverged
 from seq2seq.inference.translator import Translator
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.checkpoint import Progress, TrainingState
 from seq2seq.training.loop import count_steps, drop_records_after, train, train_step
 from seq2seq.training.loss import cross_entropy
 from seq2seq.training.optimizer import build_optimizer
@@ -33,8 +34,8 @@ def test_run_folder_is_complete(toy):
     run = toy / "run"
     assert progress.step == 12
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "train.log", "tokenizer", "model.safetensors", "metrics.jsonl", "learning_curves.png",
-        "checkpoints",
+        "config.yaml", "train.log", "tokenizer", "data.json", "model.safetensors", "metrics.jsonl",
+        "learning_curves.png", "checkpoints",
     }  # fmt: skip
     assert (run / "checkpoints" / "latest").readlink().name == "step_12"
     assert [path.name for path in (run / "checkpoints").glob("step_*")] == ["step_12"]
@@ -45,35 +46,6 @@ def test_run_folder_is_complete(toy):
         assert record["perplexity"] == pytest.approx(2.718281828 ** record["loss"])
         assert 0 <= record["bleu"] <= 100
         assert 0 <= record["chrf"] <= 100
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_resumed_equals_unbroken(toy, monkeypatch, precision):
-    """Stopped in the middle of an epoch and of the records' window, twice."""
-    settings = ["training.schedule=linear", "training.max_steps=60", f"training.precision={precision}"]
-    run_training(toy, "whole", *settings)
-
-    class Stopped(Exception):
-        pass
-
-    def stop_after(step):
-        def checked_step(*arguments):
-            if arguments[-1] > step:
-                raise Stopped
-            return train_step(*arguments)
-
-        return checked_step
-
-    for resume, step in [(False, 10), (True, 33)]:
-        monkeypatch.setattr("seq2seq.training.loop.train_step", stop_after(step))
-        with pytest.raises(Stopped):
-            run_training(toy, "broken", *settings, resume=resume)
-    monkeypatch.undo()
-    run_training(toy, "broken", *settings, resume=True)
-    assert records(toy / "broken") == records(toy / "whole")
-    for name in ("model.safetensors", "checkpoints/latest/model.safetensors"):
-        whole, broken = load_file(toy / "whole" / name), load_file(toy / "broken" / name)
-        assert all(torch.equal(whole[key], broken[key]) for key in whole)
 
 
 def test_same_seed_same_weights_other_seed_other_weights(toy):
@@ -128,9 +100,10 @@ def test_bfloat16_learns(toy):
 )
 def test_bfloat16_step_in_every_architecture(decoder, cell, bridge):
     model = {"encoder": {"cell": cell}, "decoder": {**decoder, "cell": cell, "bridge": bridge}}
-    config, model, optimizer, scaler, batch = make_step(model)
-    loss, _, norm = train_step(model, batch, optimizer, scaler, 1e-3, config, torch.bfloat16, 1)
-    assert 0 < loss < 100
+    state, batch, settings = make_step(model, precision=torch.bfloat16)
+    norm = train_step(state, batch, 1e-3, settings)
+    model = state.model
+    assert 0 < state.progress.loss_sum < 100
     assert norm > 0
     with torch.autocast("cpu", torch.bfloat16):
         _, state = model.encode(batch.source, batch.source_mask)
@@ -142,13 +115,13 @@ def test_float16_on_a_cpu_is_refused(toy):
         run_training(toy, "run", "training.precision=float16", "training.device=cpu")
 
 
-def make_step(model=None, **settings):
+def make_step(model=None, precision=torch.float32, **settings):
+    """A model before its first step, a batch of 2 pairs with 8 target tokens, and the settings."""
     config = load_config_like(settings, model or {})
-    model = Seq2Seq(config.model, 17, 19)
-    optimizer = build_optimizer(model, config.training)
+    network = Seq2Seq(config.model, 17, 19)
     scaler = torch.amp.GradScaler("cpu", enabled=False)
-    batch = collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]])
-    return config, model, optimizer, scaler, batch
+    state = TrainingState(network, build_optimizer(network, config.training), scaler, precision, Progress())
+    return state, collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]]), config.training
 
 
 def load_config_like(settings, model):
@@ -158,40 +131,68 @@ def load_config_like(settings, model):
 
 
 def test_step_is_the_mean_gradient_over_tokens():
-    config, model, optimizer, scaler, batch = make_step(clip_grad_norm=None)
-    logits, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
+    state, batch, settings = make_step(clip_grad_norm=None)
+    logits, _ = state.model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
     expected_loss = cross_entropy(logits, batch.target_out[batch.target_mask])
-    expected = torch.autograd.grad(expected_loss / 8, list(model.parameters()))
-    loss, num_tokens, norm = train_step(model, batch, optimizer, scaler, 1e-3, config, torch.float32, 1)
-    assert num_tokens == 8  # two target sentences of 2 and 4 tokens, each with its EOS
-    assert loss == pytest.approx(float(expected_loss.detach()))
+    expected = torch.autograd.grad(expected_loss / 8, list(state.model.parameters()))
+    norm = train_step(state, batch, 1e-3, settings)
+    assert state.progress.num_tokens == 8  # two target sentences of 2 and 4 tokens, each with its EOS
+    assert state.progress.loss_sum == pytest.approx(float(expected_loss.detach()))
     assert norm == pytest.approx(float(torch.stack([gradient.norm() for gradient in expected]).norm()))
-    for parameter, gradient in zip(model.parameters(), expected, strict=True):
+    for parameter, gradient in zip(state.model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
 def test_gradient_is_clipped_to_the_norm():
-    config, model, optimizer, scaler, batch = make_step(clip_grad_norm=0.01)
-    _, _, norm = train_step(model, batch, optimizer, scaler, 1e-3, config, torch.float32, 1)
-    assert norm > 0.01
-    clipped = torch.stack([parameter.grad.norm() for parameter in model.parameters()]).norm()
+    state, batch, settings = make_step(clip_grad_norm=0.01)
+    assert train_step(state, batch, 1e-3, settings) > 0.01
+    clipped = torch.stack([parameter.grad.norm() for parameter in state.model.parameters()]).norm()
     assert float(clipped) == pytest.approx(0.01, rel=1e-3)
 
 
+def snapshot(state):
+    return [parameter.detach().clone() for parameter in state.model.parameters()]
+
+
 def test_non_finite_loss_stops_before_the_weights_change():
-    config, model, optimizer, scaler, batch = make_step()
+    state, batch, settings = make_step()
     with torch.no_grad():
-        model.output_layer.bias[5] = torch.inf
-    before = [parameter.clone() for parameter in model.parameters()]
-    with pytest.raises(TrainingDiverged, match=r"step 7: the loss is .* lower training.learning_rate"):
-        train_step(model, batch, optimizer, scaler, 1e-3, config, torch.float32, 7)
-    assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+        state.model.output_layer.bias[5] = torch.inf
+    before = snapshot(state)
+    state.progress.step = 6
+    message = (
+        r"step 7: the loss is nan .* learning rate 0.001, on a batch of 2 pairs of up to 4 source and 5 target tokens; "
+        r"not finite first in the weights output_layer.bias; .* lower training.learning_rate"
+    )
+    with pytest.raises(TrainingDiverged, match=message):
+        train_step(state, batch, 1e-3, settings)
+    assert all(torch.equal(old, new) for old, new in zip(before, state.model.parameters(), strict=True))
 
 
-def test_an_existing_run_is_not_overwritten(toy):
-    run_training(toy, "run")
-    with pytest.raises(ConfigError, match="run: not empty; continue the run there with --resume"):
-        run_training(toy, "run")
+def test_non_finite_gradient_is_named_and_may_be_left_out():
+    state, batch, settings = make_step(skip_nonfinite_steps=2)
+    state.model.output_layer.bias.register_hook(lambda gradient: gradient * torch.inf)
+    before = snapshot(state)
+    for _ in range(2):
+        train_step(state, batch, 1e-3, settings)
+    assert (state.progress.step, state.progress.skipped_steps, state.progress.num_tokens) == (2, 2, 0)
+    message = r"step 3: the loss is \d.*first in the gradient of output_layer.bias; 2 updates were left out before"
+    with pytest.raises(TrainingDiverged, match=message):
+        train_step(state, batch, 1e-3, settings)
+    assert all(torch.equal(old, new) for old, new in zip(before, state.model.parameters(), strict=True))
+
+
+def test_a_scaler_halves_its_scale_and_gives_up_at_one():
+    """As in float16 on a GPU: a gradient too large at scale 8 is tried again at 4, 2 and 1, where it is at fault."""
+    state, batch, settings = make_step()
+    state.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    state.model.output_layer.bias.register_hook(lambda gradient: gradient * torch.inf)
+    for scale in (4.0, 2.0, 1.0):
+        train_step(state, batch, 1e-3, settings)
+        assert state.scaler.get_scale() == scale
+    assert state.progress.skipped_steps == 0
+    with pytest.raises(TrainingDiverged, match=r"step 4: .* gradient of output_layer.bias"):
+        train_step(state, batch, 1e-3, settings)
 
 
 def test_a_start_that_failed_can_be_made_again(toy):
@@ -222,43 +223,9 @@ def test_a_folder_of_other_things_is_left_alone(toy):
     assert (toy / "notes" / "todo.txt").read_text() == "mine"
 
 
-def test_resume_takes_the_configs_optimizer_settings(toy):
-    run_training(toy, "run")
-    config = load_config(toy / "config.yaml", ["training.weight_decay=0.5", "training.max_steps=16"])
-    with open_run(config, toy / "run", True) as changes:
-        assert changes == ["training.weight_decay: 0.0 then, 0.5 now", "training.max_steps: 12 then, 16 now"]
-        train(config, toy / "run", True)
-    state = torch.load(toy / "run" / "checkpoints" / "latest" / "optimizer.pt", weights_only=True)
-    assert state["optimizer"]["param_groups"][0]["weight_decay"] == 0.5
-
-
 def test_language_that_cannot_be_scored_stops_before_training(toy):
     with pytest.raises(ConfigError, match=r"data.target_language is 'ja', .* pip install 'sacrebleu\[ja\]'"):
         run_training(toy, "run", "data.target_language=ja")
-
-
-def test_resume_refuses_other_settings_and_no_run(toy):
-    run_training(toy, "run")
-    with pytest.raises(ConfigError, match=r"model.encoder.cell: 'gru' then, 'lstm' now"):
-        run_training(toy, "run", "model.encoder.cell=lstm", resume=True)
-    with pytest.raises(ConfigError, match="nowhere: nothing to resume"):
-        run_training(toy, "nowhere", resume=True)
-
-
-def test_resume_names_a_damaged_checkpoint(toy):
-    run_training(toy, "run")
-    (toy / "run" / "checkpoints" / "latest" / "optimizer.pt").write_bytes(b"PK damaged")
-    with pytest.raises(ConfigError, match="step_12: damaged checkpoint"):
-        run_training(toy, "run", "training.max_steps=20", resume=True)
-
-
-def test_half_written_checkpoint_is_ignored_and_cleaned(toy):
-    run_training(toy, "run")
-    leftover = toy / "run" / "checkpoints" / ".step_16.tmp"
-    leftover.mkdir()
-    (leftover / "model.safetensors").write_bytes(b"half")
-    assert run_training(toy, "run", "training.max_steps=16", resume=True).step == 16
-    assert not leftover.exists()
 
 
 def test_keeps_as_many_checkpoints_as_asked(toy):

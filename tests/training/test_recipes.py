@@ -8,6 +8,7 @@ import torch
 from seq2seq.config_file import load_config
 from seq2seq.data.batching import collate
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.checkpoint import Progress, TrainingState
 from seq2seq.training.loop import train_step
 from seq2seq.training.optimizer import build_optimizer
 
@@ -23,9 +24,11 @@ def test_recipe_takes_a_step(path):
     before = [parameter.detach().clone() for parameter in model.parameters()]
     batch = collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]])
     scaler = torch.amp.GradScaler("cpu", enabled=False)
-    loss, num_tokens, norm = train_step(model, batch, optimizer, scaler, 1e-3, config, torch.float32, 1)
-    assert num_tokens == 8
-    assert 0 < loss / num_tokens < 3 * torch.log(torch.tensor(float(size)))
+    progress = Progress()
+    state = TrainingState(model, optimizer, scaler, torch.float32, progress)
+    norm = train_step(state, batch, 1e-3, config.training)
+    assert progress.num_tokens == 8
+    assert 0 < progress.loss_sum / progress.num_tokens < 3 * torch.log(torch.tensor(float(size)))
     assert norm > 0
     changed = [not torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True)]
     assert all(changed)
