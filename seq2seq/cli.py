@@ -139,7 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 A picture has a row for each sentence and a column for each run, all in one scale.
 A .json file is a list with an object for each sentence and run:
-  run            the name of the run's folder, or its path if two share the name
+  run            the name of the run's folder, with those above it where two share the name
   source         the sentence
   text           its translation                                        (not with --encoder)
   score          log-probability / number of tokens ** search.length_penalty    (the same)

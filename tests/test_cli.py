@@ -192,12 +192,14 @@ def test_attention_of_several_runs_and_sentences(toy_run, other_run, capsys, tmp
     assert all(svg.count(f"<!-- {text} -->") == count for text, count in {"source": 4, "head 2": 2}.items())
 
 
-def test_attention_names_runs_of_one_name_by_their_paths(toy_run, capsys, tmp_path):
-    (tmp_path / "run").symlink_to(toy_run)
-    assert main(["attention", str(tmp_path / "run"), "a", "--compare", str(toy_run)]) == 0
+def test_attention_tells_runs_of_one_name_apart(toy_run, capsys, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "run").symlink_to(toy_run)
+    runs = [str(tmp_path / "other" / "run"), "--compare", str(toy_run)]
+    assert main(["attention", *runs, "a"]) == 0
     shown = capsys.readouterr().out
-    assert f"{tmp_path / 'run'}: additive" in shown
-    assert f"{toy_run}: additive" in shown
+    assert "\nother/run: additive" in f"\n{shown}"
+    assert f"\n{toy_run.parent.name}/run: additive" in shown
 
 
 def test_mistakes_are_one_line_and_status_two(toy, toy_run, capsys, tmp_path):

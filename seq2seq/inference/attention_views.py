@@ -14,7 +14,7 @@ class AttentionView(NamedTuple):
     """One sentence, read by one run."""
 
     run: str
-    """The name of the run's folder; its path, where two runs share the name."""
+    """The name of the run's folder; with as many of those above it as tell several runs apart."""
     title: str
     result: Translation | SelfAttention
     head_names: list[str] | None = None
@@ -90,9 +90,11 @@ def view_self_attention(
 
 
 def _load(runs: Sequence[Path], device: str) -> list[tuple[Path, str, Translator]]:
-    names = [run.resolve().name for run in runs]
-    if len(set(names)) < len(names):
-        names = [str(run) for run in runs]
+    paths = list(dict.fromkeys(run.absolute() for run in runs))
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(paths):
+        depth += 1
+    names = ["/".join(run.absolute().parts[-depth:]) for run in runs]
     return [(run, name, Translator.load(run, device)) for run, name in zip(runs, names, strict=True)]
 
 

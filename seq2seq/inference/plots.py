@@ -167,7 +167,7 @@ def panels_figure(
     All weights share one scale, which the colour bar on the right shows.
 
     Args:
-        grid: Rows of panels, of one length: a row a sentence, a column a run.
+        grid: Rows of panels: a row a sentence, a column a run. A row may be shorter than others.
         source_word: Names the horizontal axis.
         target_word: Names the vertical axis.
 
@@ -175,26 +175,27 @@ def panels_figure(
         The figure, and the characters that no installed font can draw, shown as "□" (marks: left out).
 
     Raises:
-        ValueError: There is no panel, or the rows differ in length.
+        ValueError: There is no panel, or an empty row.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     panels = [panel for row in grid for panel in row]
-    if not panels or len({len(row) for row in grid}) > 1:
-        raise ValueError(f"the rows of a grid have one length, from 1 up; here {[len(row) for row in grid]}")
+    if not panels or not all(grid):
+        raise ValueError(f"a grid has one panel or more in each row; here {[len(row) for row in grid]}")
     texts = [source_word, target_word]
     for panel in panels:
         texts += [panel.title, *panel.head_names, *readable(panel.source), *readable(panel.target)]
     longest = max(len(side) for panel in panels for side in (panel.source, panel.target))
     figure = Figure(dpi=150)
     pen = _Pen(figure, "".join(texts), fontsize=7 if longest > 30 else 9)
-    shape = 1.5 * len(grid) / len(grid[0])  # of a panel, for a picture of 3:2
+    num_columns = max(map(len, grid))
+    shape = 1.5 * len(grid) / num_columns  # of a panel, for a picture of 3:2
     rows = [
-        [_Layout(panel, pen, longest, len(row), shape, (source_word, target_word)) for panel in row] for row in grid
+        [_Layout(panel, pen, longest, num_columns, shape, (source_word, target_word)) for panel in row] for row in grid
     ]
-    columns = list(zip(*rows, strict=True))
+    columns = [[row[c] for row in rows if c < len(row)] for c in range(num_columns)]
 
     def room(line: Sequence[_Layout], *parts: str) -> float:
         return sum(max(getattr(layout, part) for layout in line) for part in parts)
@@ -265,7 +266,7 @@ def plot_panels(
 
     Raises:
         UserError: The path ends otherwise than with .png or .svg, or the picture is too large for a PNG.
-        ValueError: There is no panel, or the rows differ in length.
+        ValueError: There is no panel, or an empty row.
         OSError: The file cannot be written.
     """
     require_picture_name(path)

@@ -108,6 +108,7 @@ GRIDS = {  # rows of (heads, target pieces, source pieces, title)
     "runs": [[(1, 5, 7, "A"), (1, 3, 5, LONG_TITLE), (1, 7, 11, LONG_TITLE)]],
     "heads": [[(1, 5, 7, "A"), (8, 3, 5, LONG_TITLE), (3, 1, 1, "")]],
     "both": [[(2, 1, 1, LONG_TITLE), (1, 1, 1, "")], [(1, 13, 1, ""), (5, 2, 17, "B")], [(1, 1, 3, ""), (1, 2, 1, "")]],
+    "short_last_row": [[(1, 5, 7, "A"), (4, 3, 5, "B")], [(1, 7, 11, LONG_TITLE)]],
     "long": [[(1, 31, 2, "A"), (2, 5, 37, "B")], [(1, 2, 3, ""), (1, 3, 2, LONG_TITLE)]],
 }
 
@@ -130,7 +131,7 @@ def test_grid_layout(name: str, words: tuple[str, str]) -> None:
     boxes = iter(axes.get_window_extent() for axes in maps)
     of_panels = [[[next(boxes) for _ in panel.weights] for panel in row] for row in grid]
     assert all(len({round(heads[0].y1, 3) for heads in row}) == 1 for row in of_panels)
-    assert all(len({round(heads[0].x0, 3) for heads in column}) == 1 for column in zip(*of_panels, strict=True))
+    assert all(len({round(heads[0].x0, 3) for heads in column}) == 1 for column in zip(*of_panels, strict=False))
     texts = [text.get_text() for text, _ in shown(figure)]
     assert sum(texts.count(word) for word in {*words}) == 2 * sum(len(row) for row in grid)
 
@@ -146,12 +147,10 @@ def test_heads_with_names_of_their_own() -> None:
         Panel(["▁a"], ["▁b"], torch.ones(2, 1, 1), head_names=["first"])
 
 
-@pytest.mark.parametrize("lengths", [[], [0], [1, 2]])
-def test_rows_of_a_grid_have_one_length(lengths: list[int]) -> None:
+@pytest.mark.parametrize("lengths", [[], [0], [2, 0]])
+def test_a_grid_without_panels_is_refused(lengths: list[int]) -> None:
     panel = Panel(["▁a"], ["▁b"], torch.ones(1, 1, 1))
-    with pytest.raises(
-        ValueError, match="the rows of a grid have one length, from 1 up; here " + re.escape(f"{lengths}")
-    ):
+    with pytest.raises(ValueError, match="a grid has one panel or more in each row; here " + re.escape(f"{lengths}")):
         panels_figure([[panel] * length for length in lengths])
 
 
