@@ -1,4 +1,4 @@
-"""The command line: ``seq2seq train | evaluate | translate | attention | inspect``."""
+"""The command line: ``seq2seq train | average | evaluate | translate | attention | inspect``."""
 
 import argparse
 import io
@@ -87,6 +87,23 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--run", metavar="DIR", type=Path, required=True, help="the run folder to make, or to continue")
     train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
     train.set_defaults(command=run_train)
+
+    average = commands.add_parser(
+        "average",
+        help="average the weights of several checkpoints",
+        description="Make a run folder whose model is the mean of several that a training kept: "
+        "of the best validations (training.keep_best) or of the last checkpoints (training.keep_checkpoints).",
+        epilog="""examples:
+  seq2seq average runs/demo --best 5 --output runs/demo-average
+  seq2seq evaluate runs/demo-average""",
+        formatter_class=layout,
+    )
+    _add_run(average)
+    which = average.add_mutually_exclusive_group(required=True)
+    which.add_argument("--best", metavar="N", type=_positive, help="average the best N")
+    which.add_argument("--last", metavar="N", type=_positive, help="average the last N")
+    average.add_argument("--output", metavar="DIR", type=Path, required=True, help="the run folder to make")
+    average.set_defaults(command=run_average)
 
     evaluate = commands.add_parser(
         "evaluate",
@@ -218,13 +235,28 @@ def run_train(options: argparse.Namespace) -> None:
     from seq2seq.config_file import load_config
     from seq2seq.training.logs import log_to
     from seq2seq.training.loop import train
+    from seq2seq.training.processes import is_main_process
     from seq2seq.training.run_folder import log_environment, open_run
 
     config = load_config(options.config, options.overrides)
+    if not is_main_process():  # the first one writes, and says what there is to say
+        try:
+            train(config, options.run, options.resume)
+        except TrainingStopped as stop:
+            sys.exit(128 + stop.signal)
+        return
     with open_run(config, options.run, options.resume) as changes, log_to(options.run / "train.log"):
         log_environment(config, changes)
         train(config, options.run, options.resume)
     print(f'The best model is in {options.run}. Next: seq2seq translate {options.run} "..."')
+
+
+def run_average(options: argparse.Namespace) -> None:
+    from seq2seq.training.averaging import average_run
+
+    steps = average_run(options.run, options.output, options.best, options.last)
+    names = ", ".join(map(str, steps))
+    print(f"The mean of steps {names} is in {options.output}. Next: seq2seq evaluate {options.output}")
 
 
 def run_evaluate(options: argparse.Namespace) -> None:

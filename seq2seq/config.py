@@ -261,13 +261,19 @@ class TrainingConfig(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the matrix products. `auto` takes bfloat16 where the processor multiplies it fast."""
     batch_tokens: PositiveInt = 2048
-    """Padded subword tokens a batch: sentence pairs times the length of the longest side."""
+    """Padded subword tokens a batch: sentence pairs times the length of the longest side. An update takes
+    `batch_tokens` x `accumulate` x the number of processes."""
+    accumulate: PositiveInt = 1
+    """Batches a process adds up to one update: memory for one, the gradient of all."""
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
     betas: tuple[Probability, Probability] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
-    schedule: Literal["constant", "inverse_sqrt", "linear", "cosine"] = "constant"
-    """After the warm-up: keep the rate; fall with the square root of the step; or fall to zero at the last step."""
+    schedule: Literal["constant", "inverse_sqrt", "linear", "cosine", "plateau"] = "constant"
+    """After the warm-up: keep the rate; fall with the square root of the step; fall to zero at the last step; or fall
+    by `plateau_factor` after each `plateau_patience` validations in a row without a better one."""
+    plateau_patience: PositiveInt = 2
+    plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     """Optimizer steps over which the learning rate rises from zero."""
     clip_grad_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
@@ -281,11 +287,18 @@ class TrainingConfig(Section):
     validate_every: PositiveInt = 500
     """Optimizer steps between validations."""
     patience: PositiveInt | None = None
-    """Stop after this many validations in a row without a better BLEU."""
+    """Stop after this many validations in a row without a better one."""
+    early_stopping_metric: Literal["bleu", "chrf", "loss"] = "bleu"
+    """Which validation is better, for the model that is kept, `patience`, `keep_best` and the schedule `plateau`; equal
+    ones are decided by the loss."""
+    ema_decay: Probability | None = None
+    """Validate and keep an exponential moving average of the weights, which moves by 1 - `ema_decay` at each update."""
     checkpoint_every: PositiveInt = 500
     """Optimizer steps between checkpoints, from which `--resume` continues."""
     keep_checkpoints: PositiveInt = 1
     """The last so many stay."""
+    keep_best: Annotated[int, Field(ge=0)] = 0
+    """Weights of the best so many validations stay in the folder `best`, for `seq2seq average`."""
     skip_nonfinite_steps: Annotated[int, Field(ge=0)] = 0
     """Updates that a run may leave out because the loss or the gradient is not finite, before that stops it."""
 

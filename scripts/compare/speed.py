@@ -15,10 +15,11 @@ from seq2seq.data.batching import collate, epoch_batches
 from seq2seq.device import choose_device, choose_precision
 from seq2seq.files import write_atomically
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.training.checkpoint import Progress, TrainingState
-from seq2seq.training.loop import train_step
-from seq2seq.training.optimizer import build_optimizer, learning_rate
+from seq2seq.training.optimizer import learning_rate
 from seq2seq.training.preparation import TrainingData, prepare
+from seq2seq.training.processes import Processes
+from seq2seq.training.state import build_state
+from seq2seq.training.step import train_step
 
 WARMUP = 2
 """Steps before the clock starts: the first ones allocate memory."""
@@ -85,11 +86,10 @@ def tokens_per_second(candidate: Candidate, data: TrainingData, steps: int) -> f
     """Target tokens (</s> included) a second over `steps` optimizer steps of a new model."""
     config, training = candidate.config, candidate.config.training
     torch.manual_seed(training.seed)
-    device = choose_device(training.device)
-    precision = choose_precision(training.precision, device)
+    processes = Processes(training.device)
+    device = processes.device
     model = Seq2Seq(config.model, data.tokenizer.source_size, data.tokenizer.target_size).to(device).train()
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-    state = TrainingState(model, build_optimizer(model, training), scaler, precision, Progress())
+    state = build_state(model, training, choose_precision(training.precision, device), processes)
     batches = epoch_batches(*data.train.lengths, training.batch_tokens, training.seed, epoch=0)
     rate = partial(learning_rate, training, total_steps=len(batches))
 
@@ -103,5 +103,5 @@ def tokens_per_second(candidate: Candidate, data: TrainingData, steps: int) -> f
         if step == WARMUP + 1:
             state.progress.num_tokens, started = 0, clock()
         batch = collate(*data.train.select(batches[(step - 1) % len(batches)])).to(device)
-        train_step(state, batch, rate(step), training)
+        train_step(state, [batch], int(batch.target_mask.sum()), rate(step))
     return state.progress.num_tokens / (clock() - started)

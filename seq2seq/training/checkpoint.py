@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import platform
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -15,73 +15,42 @@ from seq2seq.errors import ConfigError
 from seq2seq.files import LEFTOVERS, remove, sync_folder, write_atomically, written_whole
 from seq2seq.inference.translator import load_weights, named_weights
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.state import Progress, Scores, TrainingState
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Progress:
-    """How far a run has come."""
-
-    step: int = 0
-    """Optimizer steps done."""
-    epoch: int = 0
-    batches_done: int = 0
-    """Batches done in this epoch."""
-    validation_due: bool = False
-    """The step's validation is still to come: a signal interrupted it."""
-    best_bleu: float = -1.0
-    best_loss: float = float("inf")
-    """Validation loss of the best model; decides between equal BLEU."""
-    stale_validations: int = 0
-    """Validations since the best one."""
-    skipped_steps: int = 0
-    """Updates left out because the loss or the gradient was not finite."""
-    seconds: float = 0.0
-    """Time spent training, validating and saving, over all sessions."""
-    loss_sum: float = 0.0
-    """Training loss in nats since the last record in metrics.jsonl, the target tokens and the time it took."""
-    num_tokens: int = 0
-    step_seconds: float = 0.0
-
-
-@dataclass
-class TrainingState:
-    """What a training step works on."""
-
-    model: Seq2Seq
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    precision: torch.dtype
-    progress: Progress
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
 
 
 def save_weights(model: Seq2Seq, path: Path) -> None:
     write_atomically(path, save({name: weight.contiguous() for name, weight in named_weights(model).items()}))
 
 
-def save_checkpoint(folder: Path, state: TrainingState, keep: int) -> None:
-    """Write step_N whole under another name, rename it, point `latest` to it, and only then remove old ones."""
+def save_checkpoint(folder: Path, state: TrainingState) -> None:
+    """Write step_N whole under another name, rename it, point `latest` to it, and only then remove old ones.
+
+    All processes take part, the first one writes.
+    """
+    on_cuda = state.device.type == "cuda"
+    random = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(state.device) if on_cuda else None}
+    randoms = state.processes.gather(random)
     step, latest = state.progress.step, folder / "latest"
     final = folder / f"step_{step}"
-    if latest.is_symlink() and latest.readlink().name == final.name:
-        return  # it stands: a signal came before another step
+    stands = latest.is_symlink() and latest.readlink().name == final.name  # a signal came before another step
+    if stands or not state.processes.is_main:
+        return
     for leftover in folder.glob(LEFTOVERS):
         remove(leftover)
     with written_whole(final) as new:
         save_weights(state.model, new / "model.safetensors")
+        if state.averaged is not None:
+            save_weights(state.averaged, new / "averaged.safetensors")
         content = io.BytesIO()
         torch.save(
             {
                 "optimizer": state.optimizer.state_dict(),
                 "scaler": state.scaler.state_dict(),
-                "random": torch.get_rng_state(),
-                "random_cuda": torch.cuda.get_rng_state(state.device) if state.device.type == "cuda" else None,
+                "random": randoms,
                 "machine": describe_machine(state.device, state.precision),
+                "tokens_per_step": state.settings.batch_tokens * state.num_shares,
             },
             content,
         )
@@ -92,7 +61,8 @@ def save_checkpoint(folder: Path, state: TrainingState, keep: int) -> None:
     os.replace(link, latest)
     sync_folder(folder)
     steps = saved_steps(folder)
-    kept = sorted(number for number in steps if number <= step)[-keep:]  # later ones are of a course not taken
+    # later ones are of a course not taken
+    kept = sorted(number for number in steps if number <= step)[-state.settings.keep_checkpoints :]
     for number in steps.keys() - set(kept):
         remove(steps[number])
 
@@ -106,28 +76,35 @@ def load_checkpoint(folder: Path, state: TrainingState) -> None:
     """Restore what `save_checkpoint` wrote to `latest`, random states included.
 
     Raises:
-        ConfigError: The checkpoint is damaged; the message names the file and the other checkpoints.
+        ConfigError: The checkpoint is damaged, and the message names the file and another checkpoint; or the batches
+            would be others than those of the unbroken run.
     """
     latest = folder / "latest"
     for leftover in sorted(folder.glob(LEFTOVERS)):
         log.info("ignoring what was half-written: %s", leftover.name)
     try:
         load_weights(state.model, latest / "model.safetensors")
+        if state.averaged is not None:
+            average = latest / "averaged.safetensors"
+            if not average.exists():  # the run had none so far: it starts from the weights
+                average = latest / "model.safetensors"
+            load_weights(state.averaged, average)
         saved = torch.load(latest / "optimizer.pt", map_location="cpu", weights_only=True)
         progress = json.loads((latest / "progress.json").read_text(encoding="utf-8"))
         state.optimizer.load_state_dict(saved["optimizer"])
         state.scaler.load_state_dict(saved["scaler"])
-        torch.set_rng_state(saved["random"])
-        if saved["random_cuda"] is not None and state.device.type == "cuda":
-            torch.cuda.set_rng_state(saved["random_cuda"], state.device)
         for field in fields(Progress):
             setattr(state.progress, field.name, progress[field.name])
-        machine = saved["machine"]
+        state.progress.best = Scores(*progress["best"])
+        state.progress.kept = {step: Scores(*scores) for step, scores in progress["kept"].items()}
+        machine, tokens_per_step = saved["machine"], saved["tokens_per_step"]
+        restore_random_state(state, saved["random"])
     except Exception as error:  # torch and json raise several kinds for a damaged file
         others = [path.name for _, path in sorted(saved_steps(folder).items()) if path != latest.resolve()]
         hint = f"; another is {others[-1]}: make `latest` point to it" if others else ""
         reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
         raise ConfigError(f"{latest.resolve()}: damaged checkpoint: {' '.join(reason.split())[:200]}{hint}") from error
+    require_tokens_per_step(state, tokens_per_step)
     for group in state.optimizer.param_groups:  # the moments are restored, the settings are the config's
         group.update({name: state.optimizer.defaults[name] for name in ("betas", "weight_decay")})
     now = describe_machine(state.device, state.precision)
@@ -136,6 +113,38 @@ def load_checkpoint(folder: Path, state: TrainingState) -> None:
             log.info(
                 "resuming with another %s: %s then, %s now; rounding may differ", name, machine.get(name), now[name]
             )
+
+
+def restore_random_state(state: TrainingState, randoms: list[dict[str, torch.Tensor | None]]) -> None:
+    """Each process goes on with its own numbers; if there are more or fewer of them than before, with new ones."""
+    if len(randoms) != state.processes.count:
+        log.info(
+            "resuming with %d processes instead of %d: the batches are the same, dropout is drawn anew",
+            state.processes.count, len(randoms),
+        )  # fmt: skip
+        torch.manual_seed(state.settings.seed + (state.processes.rank << 32) + (state.progress.step << 48) % (1 << 63))
+        return
+    random = randoms[state.processes.rank]
+    assert random["cpu"] is not None
+    torch.set_rng_state(random["cpu"])
+    if random["cuda"] is not None and state.device.type == "cuda":
+        torch.cuda.set_rng_state(random["cuda"], state.device)
+
+
+def require_tokens_per_step(state: TrainingState, before: int) -> None:
+    """Check that a resumed run takes the batches of the unbroken one.
+
+    Raises:
+        ConfigError: The number of tokens a step has changed.
+    """
+    settings, count = state.settings, state.processes.count
+    now = settings.batch_tokens * settings.accumulate * count
+    if now != before:
+        raise ConfigError(
+            f"this run takes {before} tokens a step, but training.batch_tokens={settings.batch_tokens} x "
+            f"training.accumulate={settings.accumulate} x {count} process{'es' * (count > 1)} is {now}: "
+            "change one of them so that the product is as before"
+        )
 
 
 def describe_machine(device: torch.device, precision: torch.dtype) -> dict[str, str]:

@@ -20,8 +20,9 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:
     """The rate of optimizer step 1, 2, ..., total_steps: a pure function, so there is no scheduler state to lose.
 
     It rises linearly over the warm-up steps. Then, with r the share of the remaining steps that are still to come:
-    `constant` keeps it, `inverse_sqrt` multiplies it by sqrt(warmup / step) (Vaswani et al. 2017, section 5.3),
-    `linear` by r, `cosine` by (1 + cos(pi (1 - r))) / 2 (Loshchilov & Hutter 2017, arXiv:1608.03983).
+    `constant` and `plateau` keep it (the loop multiplies in what the latter has come down to), `inverse_sqrt`
+    multiplies it by sqrt(warmup / step) (Vaswani et al. 2017, section 5.3), `linear` by r, `cosine` by
+    (1 + cos(pi (1 - r))) / 2 (Loshchilov & Hutter 2017, arXiv:1608.03983).
     """
     warmup = config.warmup_steps
     if step <= warmup:
@@ -29,6 +30,7 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:
     remaining = (total_steps - step + 1) / max(1, total_steps - warmup)
     factor = {
         "constant": 1.0,
+        "plateau": 1.0,
         "inverse_sqrt": math.sqrt(max(1, warmup) / step),
         "linear": remaining,
         "cosine": (1 + math.cos(math.pi * (1 - remaining))) / 2,

@@ -20,11 +20,12 @@ log = logging.getLogger(__name__)
 
 FIXED_AT_RESUME = (
     "data.source_language", "data.target_language", "data.max_length", "tokenizer", "model", "training.seed",
-    "training.batch_tokens", "training.precision", "training.optimizer",
+    "training.precision", "training.optimizer",
 )  # fmt: skip
 """Settings that decide what is learned and in which order; the others may change when a run is resumed. Of the corpora
-the content is compared (data.json), not the place."""
-OURS = {"config.yaml", "train.log", "tokenizer", "data.json", "metrics.jsonl", "learning_curves.png", "checkpoints"}
+the content is compared (data.json), not the place; of training.batch_tokens the tokens a step that come of it."""
+OURS = {"config.yaml", "train.log", "tokenizer", "data.json", "metrics.jsonl", "learning_curves.png", "checkpoints",
+        "best"}  # fmt: skip
 """What a run that ended before its first checkpoint may have left."""
 
 

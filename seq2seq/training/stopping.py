@@ -35,15 +35,15 @@ class StopSignals:
             signal.signal(number, handler)
 
     @contextmanager
-    def may_interrupt(self) -> Iterator[None]:
-        """Within, a signal does not wait.
+    def may_interrupt(self, allowed: bool = True) -> Iterator[None]:
+        """Within, a signal does not wait, if that is allowed.
 
         Raises:
             Interrupted: A signal came, now or before.
         """
-        self._may_interrupt = True
+        self._may_interrupt = allowed
         try:
-            if self.received:
+            if allowed and self.received:
                 raise Interrupted
             yield
         finally:

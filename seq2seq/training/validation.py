@@ -10,9 +10,9 @@ from seq2seq.data.batching import collate, epoch_batches
 from seq2seq.device import mixed_precision
 from seq2seq.inference.evaluation import score_translations
 from seq2seq.inference.translator import Translator
-from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.loss import cross_entropy
 from seq2seq.training.preparation import Pairs, TrainingData
+from seq2seq.training.state import TrainingState
 
 
 class Validation(NamedTuple):
@@ -28,15 +28,19 @@ class Validation(NamedTuple):
         return math.exp(min(self.loss, 700.0))
 
 
-def validate(model: Seq2Seq, data: TrainingData, config: Config, precision: torch.dtype) -> Validation:
-    """Loss, BLEU and chrF on the validation split; the model is left in training mode."""
+def validate(state: TrainingState, data: TrainingData, config: Config) -> Validation:
+    """Loss, BLEU and chrF on the validation split, which the processes share; the model is left in training mode."""
+    processes, model, sources = state.processes, state.judged, data.validation_text.source
     model.eval()
     try:
-        loss = mean_loss(model, data.validation, config.training.batch_tokens, precision)
+        loss = mean_loss(state, data.validation)
         translator = Translator(model, data.tokenizer, config)
-        translations = [result.text for result in translator.translate(data.validation_text.source, beam_size=1)]
+        mine = [result.text for result in translator.translate(sources[processes.rank :: processes.count], beam_size=1)]
     finally:
         model.train()
+    translations = [""] * len(sources)
+    for rank, texts in enumerate(processes.gather(mine)):
+        translations[rank :: processes.count] = texts
     scores = score_translations(
         translations, data.validation_text.target, config.data.target_language, ("bleu", "chrf")
     )
@@ -44,15 +48,16 @@ def validate(model: Seq2Seq, data: TrainingData, config: Config, precision: torc
 
 
 @torch.inference_mode()
-def mean_loss(model: Seq2Seq, pairs: Pairs, batch_tokens: int, precision: torch.dtype) -> float:
+def mean_loss(state: TrainingState, pairs: Pairs) -> float:
     """Cross-entropy in nats a target token (EOS included) under teacher forcing."""
-    device = next(model.parameters()).device
-    total, num_tokens = 0.0, 0
-    for indices in epoch_batches(*pairs.lengths, batch_tokens, seed=0, epoch=0):
-        batch = collate(*pairs.select(indices)).to(device)
-        with mixed_precision(device, precision):
-            logits, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
+    processes, total, num_tokens = state.processes, 0.0, 0
+    batches = epoch_batches(*pairs.lengths, state.settings.batch_tokens, seed=0, epoch=0)
+    for indices in batches[processes.rank :: processes.count]:
+        batch = collate(*pairs.select(indices)).to(state.device)
+        with mixed_precision(state.device, state.precision):
+            logits, _ = state.judged(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
         targets = batch.target_out[batch.target_mask]
         total += float(cross_entropy(logits, targets))
         num_tokens += len(targets)
-    return total / num_tokens
+    parts = processes.gather((total, num_tokens))
+    return sum(part[0] for part in parts) / sum(part[1] for part in parts)

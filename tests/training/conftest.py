@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from seq2seq.config_file import load_config
-from seq2seq.training.checkpoint import Progress
 from seq2seq.training.loop import train
 from seq2seq.training.run_folder import open_run
+from seq2seq.training.state import Progress
 
 
 class Training:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from seq2seq.cli import main
 from seq2seq.errors import TrainingStopped, UserError
-from seq2seq.training.loop import train_step
+from seq2seq.training.step import train_step
 from seq2seq.training.validation import validate
 
 SETTINGS = ["training.checkpoint_every=1", "training.keep_checkpoints=2", "training.validate_every=9"]
@@ -87,7 +88,7 @@ def kill_at_random(start, training, kills, seed):
         if (run / "checkpoints" / "step_12").exists():  # the end: kill another run, too
             assert wait(start("broken", "--resume")) == 0
             training.assert_same("whole", "broken")
-            run.rename(training.toy / f"ended_{killed}")
+            shutil.rmtree(run)
     assert killed == kills
     assert wait(start("broken", *resume_option(run))) == 0
     training.assert_same("whole", "broken")
@@ -190,7 +191,7 @@ def test_signal_during_validation_leaves_it_to_the_resumed_run(training, monkeyp
         return validate(*arguments)
 
     training("whole")
-    monkeypatch.setattr("seq2seq.training.loop.validate", interrupted)
+    monkeypatch.setattr("seq2seq.training.selection.validate", interrupted)
     for _ in range(2):  # the second before any step: the checkpoint stands already
         with pytest.raises(TrainingStopped, match="stopped by SIGTERM after step 6"):
             training("broken", resume=(training.toy / "broken").exists())

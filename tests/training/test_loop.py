@@ -10,11 +10,13 @@ from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError, DataError, TrainingDiverged
 from seq2seq.inference.translator import Translator
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.training.checkpoint import Progress, TrainingState
-from seq2seq.training.loop import count_steps, drop_records_after, train, train_step
+from seq2seq.training.loop import count_steps, train
 from seq2seq.training.loss import cross_entropy
-from seq2seq.training.optimizer import build_optimizer
+from seq2seq.training.processes import Processes
+from seq2seq.training.records import drop_records_after
 from seq2seq.training.run_folder import differences, open_run
+from seq2seq.training.state import build_state
+from seq2seq.training.step import train_step
 
 
 def run_training(toy, name, *overrides, resume=False):
@@ -64,7 +66,7 @@ def test_early_stopping_keeps_the_best(toy):
     validations = [record for record in records(toy / "run") if record["kind"] == "validation"]
     best = max(validations, key=lambda record: (record["bleu"], -record["loss"]))
     assert progress.step == best["step"] + 40 < 2000  # two validations without a better one
-    assert progress.best_bleu == best["bleu"]
+    assert progress.best.bleu == best["bleu"]
     run_training(toy, "until_best", *settings, f"training.max_steps={best['step']}")
     kept = load_file(toy / "run" / "model.safetensors")
     expected = load_file(toy / "until_best" / "checkpoints" / "latest" / "model.safetensors")
@@ -100,8 +102,8 @@ def test_bfloat16_learns(toy):
 )
 def test_bfloat16_step_in_every_architecture(decoder, cell, bridge):
     model = {"encoder": {"cell": cell}, "decoder": {**decoder, "cell": cell, "bridge": bridge}}
-    state, batch, settings = make_step(model, precision=torch.bfloat16)
-    norm = train_step(state, batch, 1e-3, settings)
+    state, batch = make_step(model, precision=torch.bfloat16)
+    norm = train_step(state, [batch], 8, 1e-3)
     model = state.model
     assert 0 < state.progress.loss_sum < 100
     assert norm > 0
@@ -116,12 +118,10 @@ def test_float16_on_a_cpu_is_refused(toy):
 
 
 def make_step(model=None, precision=torch.float32, **settings):
-    """A model before its first step, a batch of 2 pairs with 8 target tokens, and the settings."""
+    """A model before its first step, and a batch of 2 pairs with 8 target tokens."""
     config = load_config_like(settings, model or {})
-    network = Seq2Seq(config.model, 17, 19)
-    scaler = torch.amp.GradScaler("cpu", enabled=False)
-    state = TrainingState(network, build_optimizer(network, config.training), scaler, precision, Progress())
-    return state, collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]]), config.training
+    state = build_state(Seq2Seq(config.model, 17, 19), config.training, precision, Processes("cpu"))
+    return state, collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]])
 
 
 def load_config_like(settings, model):
@@ -131,11 +131,11 @@ def load_config_like(settings, model):
 
 
 def test_step_is_the_mean_gradient_over_tokens():
-    state, batch, settings = make_step(clip_grad_norm=None)
+    state, batch = make_step(clip_grad_norm=None)
     logits, _ = state.model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
     expected_loss = cross_entropy(logits, batch.target_out[batch.target_mask])
     expected = torch.autograd.grad(expected_loss / 8, list(state.model.parameters()))
-    norm = train_step(state, batch, 1e-3, settings)
+    norm = train_step(state, [batch], 8, 1e-3)
     assert state.progress.num_tokens == 8  # two target sentences of 2 and 4 tokens, each with its EOS
     assert state.progress.loss_sum == pytest.approx(float(expected_loss.detach()))
     assert norm == pytest.approx(float(torch.stack([gradient.norm() for gradient in expected]).norm()))
@@ -144,8 +144,8 @@ def test_step_is_the_mean_gradient_over_tokens():
 
 
 def test_gradient_is_clipped_to_the_norm():
-    state, batch, settings = make_step(clip_grad_norm=0.01)
-    assert train_step(state, batch, 1e-3, settings) > 0.01
+    state, batch = make_step(clip_grad_norm=0.01)
+    assert train_step(state, [batch], 8, 1e-3) > 0.01
     clipped = torch.stack([parameter.grad.norm() for parameter in state.model.parameters()]).norm()
     assert float(clipped) == pytest.approx(0.01, rel=1e-3)
 
@@ -155,7 +155,7 @@ def snapshot(state):
 
 
 def test_non_finite_loss_stops_before_the_weights_change():
-    state, batch, settings = make_step()
+    state, batch = make_step()
     with torch.no_grad():
         state.model.output_layer.bias[5] = torch.inf
     before = snapshot(state)
@@ -165,34 +165,34 @@ def test_non_finite_loss_stops_before_the_weights_change():
         r"not finite first in the weights output_layer.bias; .* lower training.learning_rate"
     )
     with pytest.raises(TrainingDiverged, match=message):
-        train_step(state, batch, 1e-3, settings)
+        train_step(state, [batch], 8, 1e-3)
     assert all(torch.equal(old, new) for old, new in zip(before, state.model.parameters(), strict=True))
 
 
 def test_non_finite_gradient_is_named_and_may_be_left_out():
-    state, batch, settings = make_step(skip_nonfinite_steps=2)
+    state, batch = make_step(skip_nonfinite_steps=2)
     state.model.output_layer.bias.register_hook(lambda gradient: gradient * torch.inf)
     before = snapshot(state)
     for _ in range(2):
-        train_step(state, batch, 1e-3, settings)
+        train_step(state, [batch], 8, 1e-3)
     assert (state.progress.step, state.progress.skipped_steps, state.progress.num_tokens) == (2, 2, 0)
     message = r"step 3: the loss is \d.*first in the gradient of output_layer.bias; 2 updates were left out before"
     with pytest.raises(TrainingDiverged, match=message):
-        train_step(state, batch, 1e-3, settings)
+        train_step(state, [batch], 8, 1e-3)
     assert all(torch.equal(old, new) for old, new in zip(before, state.model.parameters(), strict=True))
 
 
 def test_a_scaler_halves_its_scale_and_gives_up_at_one():
     """As in float16 on a GPU: a gradient too large at scale 8 is tried again at 4, 2 and 1, where it is at fault."""
-    state, batch, settings = make_step()
+    state, batch = make_step()
     state.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
     state.model.output_layer.bias.register_hook(lambda gradient: gradient * torch.inf)
     for scale in (4.0, 2.0, 1.0):
-        train_step(state, batch, 1e-3, settings)
+        train_step(state, [batch], 8, 1e-3)
         assert state.scaler.get_scale() == scale
     assert state.progress.skipped_steps == 0
     with pytest.raises(TrainingDiverged, match=r"step 4: .* gradient of output_layer.bias"):
-        train_step(state, batch, 1e-3, settings)
+        train_step(state, [batch], 8, 1e-3)
 
 
 def test_a_start_that_failed_can_be_made_again(toy):

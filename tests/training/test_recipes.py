@@ -8,9 +8,9 @@ import torch
 from seq2seq.config_file import load_config
 from seq2seq.data.batching import collate
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.training.checkpoint import Progress, TrainingState
-from seq2seq.training.loop import train_step
-from seq2seq.training.optimizer import build_optimizer
+from seq2seq.training.processes import Processes
+from seq2seq.training.state import build_state
+from seq2seq.training.step import train_step
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -20,13 +20,11 @@ def test_recipe_takes_a_step(path):
     config = load_config(path)
     size = config.tokenizer.vocabulary_size
     model = Seq2Seq(config.model, size, size)
-    optimizer = build_optimizer(model, config.training)
     before = [parameter.detach().clone() for parameter in model.parameters()]
     batch = collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]])
-    scaler = torch.amp.GradScaler("cpu", enabled=False)
-    progress = Progress()
-    state = TrainingState(model, optimizer, scaler, torch.float32, progress)
-    norm = train_step(state, batch, 1e-3, config.training)
+    state = build_state(model, config.training, torch.float32, Processes("cpu"))
+    norm = train_step(state, [batch], 8, 1e-3)
+    progress = state.progress
     assert progress.num_tokens == 8
     assert 0 < progress.loss_sum / progress.num_tokens < 3 * torch.log(torch.tensor(float(size)))
     assert norm > 0

@@ -8,8 +8,9 @@ import torch
 
 from seq2seq.config_file import load_config
 from seq2seq.errors import ConfigError
-from seq2seq.training.loop import train, train_step
+from seq2seq.training.loop import train
 from seq2seq.training.run_folder import open_run
+from seq2seq.training.step import train_step
 
 
 class Killed(Exception):

@@ -1,0 +1,96 @@
+"""What a training step works on, and how far a run has come."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+
+from seq2seq.config import TrainingConfig
+from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.optimizer import build_optimizer
+from seq2seq.training.processes import Processes
+
+
+class Scores(NamedTuple):
+    """Of a validation."""
+
+    bleu: float = -1.0
+    chrf: float = -1.0
+    loss: float = float("inf")
+
+    def better_than(self, other: "Scores", metric: str) -> bool:
+        """By BLEU, chrF or loss; of equal ones the lower loss is better."""
+        return self.rank(metric) > other.rank(metric)
+
+    def rank(self, metric: str) -> tuple[float, float]:
+        return (-self.loss if metric == "loss" else getattr(self, metric), -self.loss)
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    step: int = 0
+    """Optimizer steps done."""
+    epoch: int = 0
+    batches_done: int = 0
+    """Batches done in this epoch."""
+    validation_due: bool = False
+    """The step's validation is still to come: a signal interrupted it."""
+    best: Scores = field(default_factory=Scores)
+    kept: dict[str, Scores] = field(default_factory=dict)
+    """Steps whose weights are among the `training.keep_best` best."""
+    stale_validations: int = 0
+    """Validations since the best one."""
+    plateau_validations: int = 0
+    """Validations since the best one or the last fall of the learning rate, whichever was later."""
+    rate_factor: float = 1.0
+    """What the schedule `plateau` has made of the learning rate."""
+    skipped_steps: int = 0
+    """Updates left out because the loss or the gradient was not finite."""
+    seconds: float = 0.0
+    """Time spent training, validating and saving, over all sessions."""
+    loss_sum: float = 0.0
+    """Training loss in nats since the last record in metrics.jsonl, the target tokens and the time it took."""
+    num_tokens: int = 0
+    step_seconds: float = 0.0
+
+
+@dataclass
+class TrainingState:
+    """What a training step works on."""
+
+    model: Seq2Seq
+    averaged: Seq2Seq | None
+    """The moving average of its weights (`training.ema_decay`)."""
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    precision: torch.dtype
+    progress: Progress
+    processes: Processes
+    settings: TrainingConfig
+
+    @property
+    def device(self) -> torch.device:
+        return self.processes.device
+
+    @property
+    def judged(self) -> Seq2Seq:
+        """The weights that are validated and kept."""
+        return self.model if self.averaged is None else self.averaged
+
+    @property
+    def num_shares(self) -> int:
+        """Into how many parts a step's batch is cut: one for each process and each accumulation."""
+        return self.settings.accumulate * self.processes.count
+
+
+def build_state(
+    model: Seq2Seq, settings: TrainingConfig, precision: torch.dtype, processes: Processes
+) -> TrainingState:
+    """The state before the first step."""
+    averaged = None if settings.ema_decay is None else copy.deepcopy(model).requires_grad_(False)
+    optimizer = build_optimizer(model, settings)
+    scaler = torch.amp.GradScaler(processes.device.type, enabled=precision == torch.float16)
+    return TrainingState(model, averaged, optimizer, scaler, precision, Progress(), processes, settings)

@@ -1,0 +1,68 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from seq2seq.cli import main
+from seq2seq.errors import ConfigError
+from seq2seq.inference.translator import Translator
+from seq2seq.training.averaging import average_run, average_weights
+
+
+@pytest.fixture
+def run(training):
+    training("run", "training.keep_best=2", "training.keep_checkpoints=2", "training.validate_every=3",
+             "training.early_stopping_metric=loss")  # fmt: skip
+    return training.toy / "run"
+
+
+def test_average_of_the_best_and_of_the_last(run, capsys, tmp_path):
+    validations = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    ranked = [record["step"] for record in sorted(validations, key=lambda record: record["loss"])]
+    assert {path.name for path in (run / "best").iterdir()} == {f"step_{step}.safetensors" for step in ranked[:2]}
+    for option, files in [
+        ("--best", [run / "best" / f"step_{step}.safetensors" for step in ranked[:2]]),
+        ("--last", [run / "checkpoints" / f"step_{step}" / "model.safetensors" for step in (8, 12)]),
+    ]:
+        output = tmp_path / option.strip("-")
+        assert main(["average", str(run), option, "2", "--output", str(output)]) == 0
+        assert f"is in {output}. Next: seq2seq evaluate {output}" in capsys.readouterr().out
+        first, second = (load_file(path) for path in files)
+        for name, weight in load_file(output / "model.safetensors").items():
+            torch.testing.assert_close(weight, (first[name] + second[name]) / 2)
+        assert Translator.load(output, "cpu").translate(["a b"])[0].tokens
+
+
+def test_best_file_is_the_kept_model(run):
+    validations = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    best = min(validations, key=lambda record: record["loss"])["step"]
+    assert (run / "best" / f"step_{best}.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_average_refuses_what_it_cannot_do(run, tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"run: has 2 of the 3 best weights asked for; training.keep_best says how many"
+    ):
+        average_run(run, tmp_path / "new", best=3)
+    with pytest.raises(ConfigError, match=r"has 2 of the 3 last checkpoints asked for; training.keep_checkpoints"):
+        average_run(run, tmp_path / "new", last=3)
+    with pytest.raises(ConfigError, match="run: exists; name another folder"):
+        average_run(run, run, best=1)
+    with pytest.raises(ConfigError, match="nothing: not a run folder"):
+        average_run(tmp_path / "nothing", tmp_path / "new", best=1)
+    assert not (tmp_path / "new").exists()
+
+
+def test_average_is_exact_and_refuses_strangers(tmp_path):
+    for number in (1, 2, 3):
+        save_file({"w": torch.full((2,), float(number))}, tmp_path / f"{number}")
+    save_file({"w": torch.zeros(3)}, tmp_path / "other")
+    (tmp_path / "damaged").write_bytes(b"half")
+    (weight,) = average_weights([tmp_path / "1", tmp_path / "2", tmp_path / "3"]).values()
+    assert weight.tolist() == [2.0, 2.0]
+    assert weight.dtype == torch.float32
+    with pytest.raises(ConfigError, match="other: not of the same model as"):
+        average_weights([tmp_path / "1", tmp_path / "other"])
+    with pytest.raises(ConfigError, match="damaged: damaged"):
+        average_weights([tmp_path / "damaged"])
