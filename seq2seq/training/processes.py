@@ -23,7 +23,7 @@ class ProcessLost(UserError):
 
 def is_main_process() -> bool:
     """Whether this process is the one that writes the run folder; known before the processes have met."""
-    return os.environ.get("RANK", "0") == "0"
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
 
 
 class Processes:

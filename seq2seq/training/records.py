@@ -4,6 +4,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from tqdm import tqdm
+
 from seq2seq.files import write_atomically
 from seq2seq.training.state import Progress
 
@@ -11,10 +13,10 @@ RECORD_EVERY = 50
 """Optimizer steps between training records in metrics.jsonl."""
 
 
-def record_training(run: Path, progress: Progress, rate: float, norm: float) -> dict:
+def record_training(run: Path, progress: Progress, rate: float, norm: float, bar: tqdm) -> None:
     """Write down the mean over the steps since the last record, and begin the next."""
     if progress.num_tokens == 0:
-        return {}  # every update was left out
+        return  # every update was left out
     record = {
         "kind": "training", "step": progress.step, "epoch": progress.epoch,
         "loss": progress.loss_sum / progress.num_tokens, "learning_rate": rate,
@@ -22,8 +24,8 @@ def record_training(run: Path, progress: Progress, rate: float, norm: float) -> 
         "seconds": progress.seconds,
     }  # fmt: skip
     append_record(run, record)
+    bar.set_postfix(loss=f"{record['loss']:.3f}", tokens_per_second=f"{record['tokens_per_second']:.0f}")
     progress.loss_sum, progress.num_tokens, progress.step_seconds = 0.0, 0, 0.0
-    return record
 
 
 def append_record(run: Path, record: dict) -> None:

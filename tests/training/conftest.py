@@ -1,6 +1,9 @@
 """Short trainings, and what two runs are compared by."""
 
 import json
+import multiprocessing
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,10 @@ from seq2seq.training.state import Progress
 class Training:
     """Trains on the toy corpus, in a folder of a given name beside it."""
 
+    CURVE = ("model.encoder.dropout=0.0", "model.decoder.dropout=0.0", "training.max_steps=20",
+             "training.validate_every=10", "training.checkpoint_every=10")  # fmt: skip
+    """For runs whose losses are to agree though each draws its own dropout: without any."""
+
     def __init__(self, toy: Path):
         self.toy = toy
 
@@ -28,6 +35,12 @@ class Training:
         """What metrics.jsonl says, less what depends on the clock."""
         lines = [json.loads(line) for line in (self.toy / name / "metrics.jsonl").read_text().splitlines()]
         return [{k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second")} for line in lines]
+
+    def assert_same_curve(self, one: str, other: str) -> None:
+        """The same losses at the same steps, but for the rounding of sums."""
+        first, second = ([(r["kind"], r["step"], r["loss"]) for r in self.records(name)] for name in (one, other))
+        assert [record[:2] for record in first] == [record[:2] for record in second]
+        assert [record[2] for record in first] == pytest.approx([record[2] for record in second], rel=1e-4)
 
     def assert_same(self, one: str, other: str) -> None:
         """Records, best weights, and all that another session would go on from, bit for bit."""
@@ -51,3 +64,60 @@ class Training:
 @pytest.fixture
 def training(toy: Path) -> Training:
     return Training(toy)
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """Starts children as forks of a process that has imported everything and has no other threads."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["train_child", "seq2seq.training.loop", "seq2seq.training.logs", "accelerate", "matplotlib.figure",
+         "sacrebleu.metrics"]
+    )  # fmt: skip
+    yield context
+    sys.path.remove(str(Path(__file__).parent))
+
+
+@pytest.fixture
+def start(forks, toy):
+    """Starts `seq2seq train` on the toy corpus in a child process; what it says on stderr goes to NAME.err."""
+    started = []
+
+    def start(name, *options, errors=None, **circumstances):
+        import train_child  # pyright: ignore[reportMissingImports] (the fixture makes it importable)
+
+        arguments = ["train", str(toy / "config.yaml"), "--run", str(toy / name), *options]
+        errors = toy / (errors or f"{name}.err")
+        child = forks.Process(target=train_child.run, args=(arguments, errors), kwargs=circumstances)
+        child.start()
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.join()
+
+
+@pytest.fixture
+def end():
+    """Waits for a child to end; returns its status."""
+
+    def end(child, seconds=600):
+        child.join(seconds)
+        assert child.exitcode is not None, f"still running after {seconds} seconds"
+        return child.exitcode
+
+    return end
+
+
+@pytest.fixture
+def wait_for():
+    def wait_for(path, seconds=300):
+        deadline = time.monotonic() + seconds
+        while not path.exists():
+            assert time.monotonic() < deadline, f"{path} did not appear"
+            time.sleep(0.005)
+
+    return wait_for

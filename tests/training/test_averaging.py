@@ -12,7 +12,7 @@ from seq2seq.training.averaging import average_run, average_weights
 
 @pytest.fixture
 def run(training):
-    training("run", "training.keep_best=2", "training.keep_checkpoints=2", "training.validate_every=3",
+    training("run", "training.keep_best=2", "training.keep_checkpoints=2", "training.validate_every=4",
              "training.early_stopping_metric=loss")  # fmt: skip
     return training.toy / "run"
 

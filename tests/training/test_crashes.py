@@ -1,12 +1,10 @@
 """Trainings that are killed, stopped by signals, or run out of disk."""
 
-import multiprocessing
 import os
 import random
 import resource
 import shutil
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -20,119 +18,74 @@ from seq2seq.training.validation import validate
 SETTINGS = ["training.checkpoint_every=1", "training.keep_checkpoints=2", "training.validate_every=9"]
 
 
-@pytest.fixture(scope="session")
-def processes():
-    """Starts children as forks of a process that has imported everything and has no other threads."""
-    sys.path.insert(0, str(Path(__file__).parent))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["crash_child", "seq2seq.training.loop", "seq2seq.training.logs", "matplotlib.figure", "sacrebleu.metrics"]
-    )
-    yield context
-    sys.path.remove(str(Path(__file__).parent))
-
-
-@pytest.fixture
-def start(processes, toy):
-    """Starts `seq2seq train` on the toy corpus in a child process."""
-    started = []
-
-    def start(name, *options, **fault):
-        import crash_child  # pyright: ignore[reportMissingImports] (the fixture makes it importable)
-
-        arguments = ["train", str(toy / "config.yaml"), *SETTINGS, "--run", str(toy / name), *options]
-        child = processes.Process(target=crash_child.run, args=(arguments, toy / f"{name}.err"), kwargs=fault)
-        child.start()
-        started.append(child)
-        return child
-
-    yield start
-    for child in started:
-        child.kill()
-        child.join()
-
-
-def wait(child, seconds=60):
-    child.join(seconds)
-    assert child.exitcode is not None, f"still running after {seconds} seconds"
-    return child.exitcode
-
-
-def wait_for(path):
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.005)
-
-
 def resume_option(run):
     return ["--resume"] if (run / "train.log").exists() else []
 
 
-def kill_at_random(start, training, kills, seed):
+def kill_at_random(start, end, training, kills, seed):
     """Resume a run again and again, killing each session at a random instant, until it has been killed so often."""
     generator = random.Random(seed)
     began = time.monotonic()
-    assert wait(start("whole")) == 0
+    assert end(start("whole", *SETTINGS)) == 0
     whole = time.monotonic() - began
     run, killed = training.toy / "broken", 0
     longest = 0.4 * whole  # of a session: most end before the run does
     for _ in range(20 * kills):
-        child = start("broken", *resume_option(run))
+        child = start("broken", *SETTINGS, *resume_option(run))
         time.sleep(generator.uniform(0, longest))
         child.kill()
-        if wait(child) == -signal.SIGKILL:
+        if end(child) == -signal.SIGKILL:
             killed += 1
         if killed == kills:
             break
         if (run / "checkpoints" / "step_12").exists():  # the end: kill another run, too
-            assert wait(start("broken", "--resume")) == 0
+            assert end(start("broken", *SETTINGS, "--resume")) == 0
             training.assert_same("whole", "broken")
             shutil.rmtree(run)
     assert killed == kills
-    assert wait(start("broken", *resume_option(run))) == 0
+    assert end(start("broken", *SETTINGS, *resume_option(run))) == 0
     training.assert_same("whole", "broken")
 
 
-def test_killed_at_random_instants(start, training):
-    kill_at_random(start, training, kills=3, seed=1)
+def test_killed_at_random_instants(start, end, training):
+    kill_at_random(start, end, training, kills=3, seed=1)
 
 
 @pytest.mark.slow
-def test_killed_60_times_at_random_instants(start, training):
-    kill_at_random(start, training, kills=60, seed=2)
+def test_killed_60_times_at_random_instants(start, end, training):
+    kill_at_random(start, end, training, kills=60, seed=2)
 
 
-def die_at_each(start, training, numbers):
+def die_at_each(start, end, training, numbers):
     for number in numbers:
         run = training.toy / f"broken_{number}"
         settings = ["training.max_steps=3", "training.validate_every=2", "training.keep_checkpoints=1"]
-        assert wait(start(run.name, *settings, die_at=number, watched=run)) == 9
-        assert wait(start(run.name, *settings, *resume_option(run))) == 0, Path(f"{run}.err").read_text()
+        assert end(start(run.name, *SETTINGS, *settings, die_at=number, watched=run)) == 9
+        assert end(start(run.name, *SETTINGS, *settings, *resume_option(run))) == 0, Path(f"{run}.err").read_text()
         training.assert_same("whole", run.name)
         assert not list(run.glob("**/.*")), "leftovers"
 
 
 @pytest.fixture
-def num_operations(start, training):
+def num_operations(start, end, training):
     """How often an unbroken short run touches its folder."""
     settings = ["training.max_steps=3", "training.validate_every=2", "training.keep_checkpoints=1"]
-    assert wait(start("whole", *settings, watched=training.toy / "whole")) == 0
+    assert end(start("whole", *SETTINGS, *settings, watched=training.toy / "whole")) == 0
     return int((training.toy / "whole.err").read_text().split()[0])
 
 
 @pytest.mark.slow
-def test_killed_at_every_operation_on_files(start, training, num_operations):
+def test_killed_at_every_operation_on_files(start, end, training, num_operations):
     assert num_operations > 60
-    die_at_each(start, training, range(1, num_operations + 1))
+    die_at_each(start, end, training, range(1, num_operations + 1))
 
 
-def test_terminated_saves_and_exits(start, training):
-    child = start("broken")
+def test_terminated_saves_and_exits(start, end, wait_for, training):
+    child = start("broken", *SETTINGS)
     wait_for(training.toy / "broken" / "checkpoints" / "latest")
     began = time.monotonic()
     os.kill(child.pid, signal.SIGTERM)
-    assert wait(child) == 143
+    assert end(child) == 143
     assert time.monotonic() - began < 10
     (line,) = (training.toy / "broken.err").read_text().splitlines()
     step = int((training.toy / "broken" / "checkpoints" / "latest").readlink().name.removeprefix("step_"))
@@ -220,11 +173,11 @@ def test_full_disk_leaves_the_old_checkpoint(training):
     training.assert_same("whole", "broken")
 
 
-def test_full_disk_under_the_log_is_one_line(start, training, monkeypatch):
+def test_full_disk_under_the_log_is_one_line(start, end, training, monkeypatch):
     """/dev/full answers every write as a full disk does."""
     (training.toy / "run").mkdir()
     (training.toy / "run" / "train.log").symlink_to("/dev/full")
-    assert wait(start("run")) == 2
+    assert end(start("run", *SETTINGS)) == 2
     (line,) = (training.toy / "run.err").read_text().splitlines()
     assert "run: cannot write: No space left on device" in line
 

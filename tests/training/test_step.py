@@ -9,25 +9,11 @@ from seq2seq.errors import ConfigError, OutOfMemory
 from seq2seq.training.step import memory_errors_named
 
 
-def curve(training, name):
-    return [(record["kind"], record["step"], record["loss"]) for record in training.records(name)]
-
-
-def assert_same_curve(training, one, other):
-    first, second = curve(training, one), curve(training, other)
-    assert [record[:2] for record in first] == [record[:2] for record in second]
-    assert [record[2] for record in first] == pytest.approx([record[2] for record in second], rel=1e-4)
-
-
-SETTINGS = ["model.encoder.dropout=0.0", "model.decoder.dropout=0.0", "training.max_steps=50",
-            "training.validate_every=25", "training.checkpoint_every=25"]  # fmt: skip
-
-
 def test_accumulated_over_two_is_one_big_batch(training):
-    training("whole", *SETTINGS, "training.batch_tokens=400")
-    training("halves", *SETTINGS, "training.batch_tokens=200", "training.accumulate=2")
-    assert len(curve(training, "whole")) == 3
-    assert_same_curve(training, "whole", "halves")
+    training("whole", *training.CURVE, "training.batch_tokens=400")
+    training("halves", *training.CURVE, "training.batch_tokens=200", "training.accumulate=2")
+    assert len(training.records("whole")) == 2
+    training.assert_same_curve("whole", "halves")
 
 
 def test_resume_takes_another_cut_but_not_another_batch(training):
