@@ -91,10 +91,12 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
                 progress.seconds = time.perf_counter() - started
                 bar.update()
                 if progress.step % RECORD_EVERY == 0 and processes.is_main:
-                    bar.set_postfix(record_training(run, progress, rate, norm))
+                    record_training(run, progress, rate, norm, bar)
                 progress.validation_due = progress.step % settings.validate_every == 0 or progress.step == total_steps
             if progress.validation_due:
+                bar.set_description("validating")
                 validate_and_keep_best(state, data, config, run, stop)
+                bar.set_description("training")
             progress.seconds = time.perf_counter() - started
             signal = processes.largest(stop.received or 0)
             finished = is_finished(progress, settings, total_steps)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tqdm import tqdm
+
 from seq2seq.config import Config
 from seq2seq.data.corpus import Corpus, keep_usable, read_corpus
 from seq2seq.data.tokenizer import Tokenizer
@@ -15,6 +17,9 @@ from seq2seq.files import write_atomically
 from seq2seq.inference.evaluation import build_metric
 
 log = logging.getLogger(__name__)
+
+TOKENIZED_AT_ONCE = 10_000
+"""Pairs between two moves of the progress bar."""
 
 
 class Pairs(NamedTuple):
@@ -54,9 +59,10 @@ def prepare(config: Config, run: Path) -> TrainingData:
     if (run / "tokenizer").exists():
         tokenizer = Tokenizer.load(run / "tokenizer")
     else:
+        log.info("learning the vocabulary from %d pairs", train.length)
         tokenizer = Tokenizer.train(config.tokenizer, train)
         tokenizer.save(run / "tokenizer")
-    pairs = Pairs(tokenizer.encode_source(train.source), tokenizer.encode_target(train.target))
+    pairs = tokenize(tokenizer, train, "training")
     kept, dropped = keep_usable(*pairs, config.data.max_length, config.data.max_length_ratio)
     log.info(
         "training pairs: %d read, %d kept; dropped: %d with an empty side, %d over data.max_length=%d tokens, "
@@ -70,7 +76,7 @@ def prepare(config: Config, run: Path) -> TrainingData:
     data = TrainingData(
         tokenizer,
         pairs.select(kept),
-        Pairs(tokenizer.encode_source(validation.source), tokenizer.encode_target(validation.target)),
+        tokenize(tokenizer, validation, "validation"),
         validation,
     )
     description = {
@@ -81,6 +87,18 @@ def prepare(config: Config, run: Path) -> TrainingData:
     check_unchanged(run, description)
     write_atomically(run / "data.json", json.dumps(description, indent=2) + "\n")
     return data
+
+
+def tokenize(tokenizer: Tokenizer, corpus: Corpus, name: str) -> Pairs:
+    """All pairs as ids; what takes over two seconds shows its progress in a terminal."""
+    pairs = Pairs([], [])
+    with tqdm(total=corpus.length, desc=f"tokenizing {name} text", unit="pair", delay=2, disable=None) as bar:
+        for start in range(0, corpus.length, TOKENIZED_AT_ONCE):
+            chunk = slice(start, start + TOKENIZED_AT_ONCE)
+            pairs.sources.extend(tokenizer.encode_source(corpus.source[chunk]))
+            pairs.targets.extend(tokenizer.encode_target(corpus.target[chunk]))
+            bar.update(len(corpus.source[chunk]))
+    return pairs
 
 
 def _describe(corpus: Corpus, pairs: Pairs) -> dict[str, Any]:
