@@ -16,10 +16,10 @@ demo: setup ## train a small translator on the corpus in data/, score it and try
 	@bash scripts/demo.sh
 
 test: check ## check, then run the quick tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: setup ## run the tests that take long
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto -m slow
 
 check: setup ## lint, formatting, types
 	$(BIN)/ruff check
