@@ -206,7 +206,7 @@ def test_mistakes_are_one_line_and_status_two(toy, toy_run, capsys, tmp_path):
     config, run = toy / "config.yaml", tmp_path / "new"
     check_error(capsys, ["train", toy / "no.yaml", "--run", run], "no.yaml: cannot read the config")
     check_error(capsys, ["train", config, "training.sede=1", "--run", run], "did you mean seed?")
-    check_error(capsys, ["train", config, "--run", toy_run], "not empty; continue the run there with --resume")
+    check_error(capsys, ["train", config, "--run", toy_run], ": continue the run there with --resume")
     check_error(capsys, ["train", config, "data.train.source=no.in", "--run", run], "no.in: cannot read the file")
     check_error(capsys, ["evaluate", ROOT], "not a run folder")
     check_error(capsys, ["evaluate", toy_run, "--source", config], "--source and --target go together")

@@ -34,8 +34,11 @@ def save_checkpoint(folder: Path, state: TrainingState) -> None:
     randoms = state.processes.gather(random)
     step, latest = state.progress.step, folder / "latest"
     final = folder / f"step_{step}"
-    stands = latest.is_symlink() and latest.readlink().name == final.name  # a signal came before another step
-    if stands or not state.processes.is_main:
+    if not state.processes.is_main:
+        return
+    progress = json.dumps(asdict(state.progress), indent=2) + "\n"
+    if latest.is_symlink() and latest.readlink().name == final.name:
+        write_atomically(final / "progress.json", progress)  # since then there was a validation at most
         return
     for leftover in folder.glob(LEFTOVERS):
         remove(leftover)
@@ -55,7 +58,7 @@ def save_checkpoint(folder: Path, state: TrainingState) -> None:
             content,
         )
         write_atomically(new / "optimizer.pt", content.getvalue())
-        write_atomically(new / "progress.json", json.dumps(asdict(state.progress), indent=2) + "\n")
+        write_atomically(new / "progress.json", progress)
     link = folder / ".latest.tmp"
     link.symlink_to(final.name)
     os.replace(link, latest)

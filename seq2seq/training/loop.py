@@ -60,7 +60,7 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
     if goes_on:
         load_checkpoint(run / "checkpoints", state)
     if processes.is_main:
-        drop_records_after(run / "metrics.jsonl", progress.step)
+        drop_records_after(run / "metrics.jsonl", progress)
     order = partial(epoch_batches, *data.train.lengths, settings.batch_tokens * num_shares, settings.seed)
     batches_per_epoch = len(order(epoch=0))
     total_steps = count_steps(settings.max_epochs, settings.max_steps, batches_per_epoch)
@@ -95,6 +95,8 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
                 progress.validation_due = progress.step % settings.validate_every == 0 or progress.step == total_steps
             if progress.validation_due:
                 bar.set_description("validating")
+                if not has_checkpoint(run):  # a model without a checkpoint could not be told from another's
+                    save_checkpoint(run / "checkpoints", state)
                 validate_and_keep_best(state, data, config, run, stop)
                 bar.set_description("training")
             progress.seconds = time.perf_counter() - started

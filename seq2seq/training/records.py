@@ -33,13 +33,15 @@ def append_record(run: Path, record: dict) -> None:
         file.write(json.dumps(record) + "\n")
 
 
-def drop_records_after(path: Path, step: int) -> None:
+def drop_records_after(path: Path, progress: Progress) -> None:
     """Forget what an interrupted session recorded past its last checkpoint: those steps are taken again."""
     if not path.exists():
         return
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
         with suppress(json.JSONDecodeError):  # a line that a kill cut short
-            if json.loads(line)["step"] <= step:
+            record = json.loads(line)
+            to_come = progress.validation_due and record.get("kind") == "validation"
+            if record["step"] < progress.step or (record["step"] == progress.step and not to_come):
                 kept.append(line + "\n")
     write_atomically(path, "".join(kept))

@@ -24,9 +24,8 @@ FIXED_AT_RESUME = (
 )  # fmt: skip
 """Settings that decide what is learned and in which order; the others may change when a run is resumed. Of the corpora
 the content is compared (data.json), not the place; of training.batch_tokens the tokens a step that come of it."""
-OURS = {"config.yaml", "train.log", "tokenizer", "data.json", "metrics.jsonl", "learning_curves.png", "checkpoints",
-        "best"}  # fmt: skip
-"""What a run that ended before its first checkpoint may have left."""
+OURS = {"config.yaml", "train.log", "tokenizer", "data.json", "metrics.jsonl", "learning_curves.png", "checkpoints"}
+"""What a run that ended before its first checkpoint may have left: no model, for the first is saved after it."""
 
 
 @contextmanager
@@ -56,7 +55,7 @@ def open_run(config: Config, run: Path, resume: bool) -> Iterator[list[str]]:
             raise ConfigError(f"{run}: another training is running there") from error
         _check_usable(run, resume)  # again: another training may have ended just now
         changed = _changes(config, run) if resume else {}
-        for leftover in run.glob(LEFTOVERS):
+        for leftover in (*run.glob(LEFTOVERS), *(run / "best").glob(LEFTOVERS)):
             remove(leftover)
         if not has_checkpoint(run):
             for path in set(run.iterdir()) - {run / "train.log"}:
@@ -73,6 +72,12 @@ def has_checkpoint(run: Path) -> bool:
 def _check_usable(run: Path, resume: bool) -> None:
     """Refuse to train in a folder that holds something else, or a run that goes on only if asked to."""
     names = {path.name for path in run.iterdir() if not path.match(LEFTOVERS)} if run.is_dir() else set()
+    latest = run / "checkpoints" / "latest"
+    if latest.is_symlink() and not latest.exists():
+        raise ConfigError(
+            f"{run}: checkpoints/latest points to {latest.readlink()}, which is gone: make it point to another, "
+            "if there is one, or name another folder"
+        )
     if has_checkpoint(run):
         if not resume:
             last = (run / "checkpoints" / "latest").resolve().name
@@ -83,15 +88,8 @@ def _check_usable(run: Path, resume: bool) -> None:
         return
     if "train.log" in names and names <= OURS:
         return
-    if {"train.log", "checkpoints", "model.safetensors"} <= names <= OURS | {"model.safetensors"}:
-        if not resume:
-            raise ConfigError(
-                f"{run}: not empty; it holds a model but no checkpoint: "
-                "start it over with --resume, or name another folder"
-            )
-        return
     if resume:
-        raise ConfigError(f"{run}: nothing to resume (it holds no run); leave out --resume to start there")
+        raise ConfigError(f"{run}: nothing to resume (it holds no checkpoint); leave out --resume to start anew")
     if names:
         raise ConfigError(f"{run}: not empty; name another folder")
 
@@ -107,7 +105,7 @@ def disk_errors_named(run: Path) -> Iterator[None]:
         yield
     except OSError as error:
         path = error.filename or run
-        if run not in (Path(str(path)), *Path(str(path)).parents):
+        if isinstance(error, ConnectionError) or run not in (Path(str(path)), *Path(str(path)).parents):
             raise
         last = (run / "checkpoints" / "latest").resolve().name
         hint = f"; {last} is intact: mend this and continue with --resume" if has_checkpoint(run) else ""

@@ -15,7 +15,7 @@ from seq2seq.training.loss import cross_entropy
 from seq2seq.training.processes import Processes
 from seq2seq.training.records import drop_records_after
 from seq2seq.training.run_folder import differences, open_run
-from seq2seq.training.state import build_state
+from seq2seq.training.state import Progress, build_state
 from seq2seq.training.step import train_step
 
 
@@ -269,5 +269,13 @@ def test_count_steps_is_the_nearer_end():
 def test_records_past_the_checkpoint_are_dropped(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
-    drop_records_after(path, 2)
+    drop_records_after(path, Progress(step=2))
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_record_of_a_validation_that_is_to_be_repeated_is_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = [f'{{"kind": "{kind}", "step": {step}}}\n' for step in (1, 2) for kind in ("training", "validation")]
+    path.write_text("".join(lines))
+    drop_records_after(path, Progress(step=2, validation_due=True))
+    assert path.read_text() == "".join(lines[:3])

@@ -1,16 +1,19 @@
 """A run that was stopped and resumed is, bit for bit, the run that was not."""
 
 import json
+import os
 import shutil
+import signal
 
 import pytest
 import torch
 
 from seq2seq.config_file import load_config
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, TrainingStopped
 from seq2seq.training.loop import train
 from seq2seq.training.run_folder import open_run
 from seq2seq.training.step import train_step
+from seq2seq.training.validation import validate
 
 
 class Killed(Exception):
@@ -74,17 +77,49 @@ def test_resumed_after_early_stopping(training):
     training.assert_same("whole", "broken")
 
 
-def test_resumed_before_the_first_checkpoint_begins_anew(training, kill_before, monkeypatch):
-    kill_before(9)
-    settings = ["training.checkpoint_every=12"]  # a validation at step 6 has left a model
+@pytest.mark.parametrize("step", [3, 9])
+def test_resumed_before_the_first_checkpoint_equals_unbroken(training, kill_before, monkeypatch, step):
+    """From the start, or from the first validation, before which there is always a checkpoint."""
+    settings = ["training.checkpoint_every=12"]
+    kill_before(step)
     with pytest.raises(Killed):
         training("broken", *settings)
     monkeypatch.undo()
-    with pytest.raises(ConfigError, match="broken: not empty; it holds a model but no checkpoint: start it over with"):
-        training("broken", *settings)
+    assert (training.toy / "broken" / "checkpoints" / "step_6").exists() == (step == 9)
     training("broken", *settings, resume=True)
     training("whole", *settings)
     training.assert_same("whole", "broken")
+
+
+def test_a_model_without_checkpoints_is_left_alone(training):
+    training("run", "training.max_steps=1")
+    shutil.rmtree(training.toy / "run" / "checkpoints")
+    for resume, message in [(False, "run: not empty; name another"), (True, "run: nothing to resume")]:
+        with pytest.raises(ConfigError, match=message):
+            training("run", resume=resume)
+    (training.toy / "run" / "checkpoints").mkdir()
+    (training.toy / "run" / "checkpoints" / "latest").symlink_to("step_1")
+    with pytest.raises(ConfigError, match="checkpoints/latest points to step_1, which is gone"):
+        training("run", resume=True)
+    assert (training.toy / "run" / "model.safetensors").exists()
+
+
+def test_resumed_again_at_the_last_step_validates_once(training, monkeypatch):
+    """A signal in the last validation: the resumed run makes up for it, and says so in its checkpoint."""
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return validate(*arguments)
+
+    settings = ["training.max_steps=2"]
+    training("whole", *settings)
+    monkeypatch.setattr("seq2seq.training.selection.validate", interrupted)
+    with pytest.raises(TrainingStopped):
+        training("broken", *settings)
+    monkeypatch.undo()
+    for _ in range(2):
+        training("broken", *settings, resume=True)
+        training.assert_same("whole", "broken")
 
 
 def test_same_command_after_a_crash_says_what_it_found(training, kill_before, monkeypatch):
