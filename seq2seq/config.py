@@ -280,7 +280,7 @@ class TrainingConfig(Section):
     label_smoothing: Probability = 0.0
     coverage_loss: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the coverage loss, a price on attending twice to a place (See et al. 2017, arXiv:1704.04368, section
-    2.3)."""
+    2.3). They add it, with weight 1, for the last few steps only; here that is a `--resume` with it."""
     max_epochs: PositiveInt | None = 30
     max_steps: PositiveInt | None = None
     """Optimizer steps; training ends at this or at max_epochs, whichever is first."""
