@@ -71,7 +71,7 @@ class Bilinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_heads, query_size, key_size).uniform_(-1, 1) / math.sqrt(query_size))
 
     def forward(self, query: Float[Tensor, "B N T Dq"], keys: Float[Tensor, "B N S Dk"]) -> Float[Tensor, "B N T S"]:
-        return query @ self.weight @ keys.transpose(-1, -2)
+        return _by_head(query, self.weight) @ keys.transpose(-1, -2)
 
 
 class Concat(nn.Module):
@@ -89,7 +89,12 @@ class Concat(nn.Module):
         self.additive = Additive(key_size, key_size, num_heads)
 
     def forward(self, query: Float[Tensor, "B N T Dq"], keys: Float[Tensor, "B N S Dk"]) -> Float[Tensor, "B N T S"]:
-        return self.additive(query @ self.query_weight, keys @ self.key_weight)
+        return self.additive(_by_head(query, self.query_weight), _by_head(keys, self.key_weight))
+
+
+def _by_head(vectors: Float[Tensor, "B N L D"], weight: Float[Tensor, "N D F"]) -> Float[Tensor, "B N L F"]:
+    """Each head's vectors times its matrix: one product a head, where `@` would copy the matrix for each sentence."""
+    return torch.einsum("bnld,ndf->bnlf", vectors, weight)
 
 
 def _require_equal_sizes(score: nn.Module, query_size: int, key_size: int) -> None:
