@@ -15,7 +15,7 @@ from seq2seq.inference.plots import plot_panels
 
 LABEL_HEIGHT = 0.17
 """Inches from one label to the next."""
-PER_ROW = 3
+PER_ROW = 4
 """Settings side by side in the picture of their attention."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a6459b", "#8a6d00", "#56a0d3", "#404040")
 DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
@@ -140,10 +140,23 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
     return places
 
 
-def plot_examples(examples: Mapping[str, Example], path: Path) -> None:
-    """The attention of several settings for the comparison's sentence, side by side."""
-    panels = [
-        Panel(example.source_tokens, example.tokens, torch.tensor(example.weights), name)
+def plot_examples(examples: Mapping[str, Example], folder: Path) -> list[str]:
+    """The attention of several settings for the comparison's sentence.
+
+    attention.png has those of one head side by side, attention-NAME.png one of several heads.
+
+    Returns:
+        The names of the pictures.
+    """
+    panels = {
+        name: Panel(example.source_tokens, example.tokens, torch.tensor(example.weights), name)
         for name, example in examples.items()
-    ]
-    plot_panels([panels[start : start + PER_ROW] for start in range(0, len(panels), PER_ROW)], path)
+    }
+    single = [panel for panel in panels.values() if len(panel.weights) == 1]
+    grids = {f"attention-{name}.png": [[panel]] for name, panel in panels.items() if len(panel.weights) > 1}
+    if single:
+        rows = [single[start : start + PER_ROW] for start in range(0, len(single), PER_ROW)]
+        grids = {"attention.png": rows} | grids
+    for name, grid in grids.items():
+        plot_panels(grid, folder / name)
+    return list(grids)

@@ -62,6 +62,8 @@ def write_report(
     pictures = page.with_suffix("")
     pictures.mkdir(parents=True, exist_ok=True)
     draw(results, pictures)
+    drawn = {result.candidate.name: result.measures.example for result in results if result.candidate.has_attention}
+    attention_pictures = plot_examples(drawn, pictures)
     parts = [
         f"# Attention settings compared: {Path(comparison.base).stem}",
         introduction(results, absent),
@@ -69,7 +71,7 @@ def write_report(
         f"## BLEU by source length\n\n{length_table(results)}\n\n"
         f"![BLEU by source length]({pictures.name}/bleu_by_length.png)",
         f"## Learning curves\n\n![Validation BLEU over optimizer steps]({pictures.name}/learning_curves.png)",
-        examples(comparison.sentence, results, pictures.name),
+        examples(comparison.sentence, results, [f"{pictures.name}/{name}" for name in attention_pictures]),
         conditions(comparison, results, speed, command),
     ]
     write_atomically(page, "\n\n".join(parts) + "\n")
@@ -85,9 +87,6 @@ def draw(results: list[Result], folder: Path) -> None:
         by_length[name] = Line(range(len(scores)), scores, is_baseline)
         steps = [record["step"] for record in result.validations]
         curves[name] = Line(steps, [record["bleu"] for record in result.validations], is_baseline)
-    examples = {result.candidate.name: result.measures.example for result in results if result.candidate.has_attention}
-    if examples:
-        plot_examples(examples, folder / "attention.png")
     words = "words of the source sentence (number of sentences)"
     write_picture(lines_figure(by_length, words, "BLEU", ticks), folder / "bleu_by_length.png")
     middle = max(line.x[-1] for line in curves.values()) / 2
@@ -153,13 +152,11 @@ def length_table(results: list[Result]) -> str:
     return _table(heads, rows)
 
 
-def examples(sentence: str, results: list[Result], folder: str) -> str:
+def examples(sentence: str, results: list[Result], pictures: list[str]) -> str:
     rows = [[result.candidate.name, _plain(result.measures.example.text) or "(nothing)"] for result in results]
     table = _table(["setting", "translation"], rows)
-    text = f"## What each looks at\n\nThe source sentence: {_plain(sentence)}\n\n{table}"
-    if any(result.candidate.has_attention for result in results):
-        text += f"\n\n![Attention of each setting]({folder}/attention.png)"
-    return text
+    drawn = "".join(f"\n\n![Attention]({picture})" for picture in pictures)
+    return f"## What each looks at\n\nThe source sentence: {_plain(sentence)}\n\n{table}{drawn}"
 
 
 def conditions(comparison: Comparison, results: list[Result], speed: Speed | None, command: Sequence[str]) -> str:

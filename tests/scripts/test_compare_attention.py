@@ -126,7 +126,7 @@ def test_end_to_end(compare, toy):
     assert "    python scripts/compare_attention.py comparison.yaml --output out --threads 1" in page
     assert "overrides for all: `training.max_steps=6`; seed 1." in page
     assert str(toy) not in page
-    pictures = ["attention", "bleu_by_length", "learning_curves"]
+    pictures = ["attention", "attention-two_heads", "bleu_by_length", "learning_curves"]
     assert sorted(path.stem for path in (toy / "docs" / "page").iterdir()) == pictures
     for name in pictures:
         assert f"(page/{name}.png)" in page
