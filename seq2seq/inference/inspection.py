@@ -207,7 +207,9 @@ def _counts(data: dict[str, Any] | None) -> list[str]:
     """What was counted, a line each, with a column for each split."""
     if data is None:
         return ["data: no counts (the run has no data.json)"]
-    splits = {split: dict(_flatten(counts)) for split, counts in data.items() if isinstance(counts, dict)}
+    splits = {
+        split: dict(_flatten(counts)) for split, counts in data.items() if isinstance(counts, dict) and "read" in counts
+    }
     labels = dict.fromkeys(label for counts in splits.values() for label in counts)
     table = [["data", *splits]]
     table += [[label, *(_number(counts.get(label, "")) for counts in splits.values())] for label in labels]
@@ -229,7 +231,8 @@ def _flatten(counts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    """A count with its thousands apart, or the beginning of a hash."""
+    return f"{value:,}" if isinstance(value, int) else str(value)[:12]
 
 
 def _part(name: str) -> str:
