@@ -1,0 +1,78 @@
+"""The command line: ``seq2seq train | average | evaluate | translate | attention | inspect``.
+
+A command has a module of its own here, with `add_to`, which tells argparse about it, and `run`, which imports what the
+command needs when it runs: `--help` waits for none of it.
+"""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from seq2seq.cli import attention, average, evaluate, inspect, train, translate
+from seq2seq.cli.arguments import LAYOUT
+from seq2seq.errors import TrainingStopped, UserError
+
+COMMANDS = (train, average, evaluate, translate, attention, inspect)
+"""In the order in which --help lists them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0, or 2 after a mistake of the user's, named in one line.
+
+    A training that a signal stopped returns 128 and the signal's number, as shells do.
+    """
+    options = parse(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")  # whatever the locale says
+    try:
+        options.command(options)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"seq2seq: error: {error}", file=sys.stderr)
+        return 2
+    except TrainingStopped as stop:
+        print(f"seq2seq: {options.run}: {stop}", file=sys.stderr)
+        return 128 + stop.signal
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"seq2seq: error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        can_continue = "resume" in options and (options.run / "checkpoints" / "latest").exists()
+        hint = "; --resume continues from the last checkpoint" if can_continue else ""
+        print(f"seq2seq: interrupted{hint}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line. Overrides and sentences may stand before, between and after the options."""
+    parser = build_parser()
+    options, rest = parser.parse_known_args(arguments)
+    # Of these argparse takes only those that stand together with the other positionals.
+    texts = getattr(options, "overrides", getattr(options, "sentences", None))
+    unknown = [text for text in rest if text.startswith("-") or texts is None]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if texts is not None:
+        texts.extend(rest)
+    return options
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seq2seq",
+        usage="seq2seq [-h] COMMAND ...",
+        description="Train, evaluate and use a translator with attention.",
+        epilog="`seq2seq COMMAND --help` describes a command.",
+        formatter_class=LAYOUT,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND, one of", prog="seq2seq", required=True)
+    for command in COMMANDS:
+        command.add_to(commands)
+    return parser

@@ -1,0 +1,28 @@
+"""Arguments that several commands share."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+Commands = argparse._SubParsersAction  # what `add_subparsers` returns; argparse has no public name for it
+LAYOUT = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder that `seq2seq train` left")
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--beam", metavar="K", type=positive, help="beam size, 1 for greedy (default: the config's)")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where to compute (default: a GPU if there is one)",
+    )
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+    return int(text)
