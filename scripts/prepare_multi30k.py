@@ -9,7 +9,8 @@ import unicodedata
 from pathlib import Path
 
 from seq2seq.config import CorpusConfig, DataConfig
-from seq2seq.data.corpus import DataError, read_corpus
+from seq2seq.data.corpus import read_corpus
+from seq2seq.errors import DataError
 from seq2seq.files import write_atomically
 
 HUB = "bentrevett/multi30k"

@@ -66,6 +66,16 @@ class DataConfig(Section):
     max_length_ratio: Annotated[float, Field(ge=1.0)] = 9.0
     """Training pairs whose longer side has more than this many times the tokens of the shorter are dropped and counted
     (short sides get a grace of five tokens)."""
+    num_workers: PositiveInt | None = None
+    """Processes that tokenize; by default one a core, and one for a small corpus."""
+    cache: str | None = None
+    """Folder of the tokenized training corpora, which runs share; by default `.cache` beside the run folder. May be
+    deleted whenever no training reads it."""
+    streaming: bool = False
+    """Read and tokenize the training text anew in each epoch, and store nothing: for corpora that the disk should not
+    hold twice, and for hub datasets that it should not hold at all."""
+    shuffle_buffer: PositiveInt = 100_000
+    """Streaming shuffles and buckets so many pairs at a time; what is further apart keeps its order."""
 
 
 class TokenizerConfig(Section):
@@ -76,6 +86,8 @@ class TokenizerConfig(Section):
     """One vocabulary for both languages, or one each."""
     byte_fallback: bool = True
     """Spell characters without a piece of their own as UTF-8 bytes, so that no input is unknown."""
+    learn_from: PositiveInt = 500_000
+    """Pairs that the vocabulary is learned from: of a longer corpus so many, evenly spaced; in streaming the first."""
     character_coverage: Annotated[float, Field(ge=0.98, le=1.0)] = 1.0
     normalization: Literal["nmt_nfkc", "nfkc", "identity"] = "nmt_nfkc"
     """Unicode normalization before tokenizing; `nmt_nfkc` is NFKC with line-like spaces made plain."""
@@ -329,6 +341,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
+        if self.data.streaming and (self.training.max_epochs is not None or self.training.max_steps is None):
+            raise ValueError(
+                "data.streaming=true needs training.max_epochs=null and a number for training.max_steps: "
+                "how many steps an epoch has is not known before it is read"
+            )
         if self.model.tie_embeddings in ("source_target", "all") and not self.tokenizer.joint:
             raise ValueError(
                 f"model.tie_embeddings={self.model.tie_embeddings} needs tokenizer.joint=true: "

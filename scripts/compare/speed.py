@@ -11,14 +11,17 @@ from tqdm import tqdm
 from compare.comparison import Candidate
 from compare.environment import Environment, environment
 from seq2seq.config import Section
-from seq2seq.data.batching import collate, epoch_batches
+from seq2seq.data.batching import collate
+from seq2seq.data.tokenized import StoredPairs
+from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.device import choose_device, choose_precision
 from seq2seq.files import write_atomically
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.batches import StoredBatches
 from seq2seq.training.optimizer import learning_rate
-from seq2seq.training.preparation import TrainingData, prepare
+from seq2seq.training.preparation import prepare
 from seq2seq.training.processes import Processes
-from seq2seq.training.state import build_state
+from seq2seq.training.state import Progress, build_state
 from seq2seq.training.step import train_step
 
 WARMUP = 2
@@ -58,16 +61,18 @@ def is_measured(speed: Speed | None, candidates: list[Candidate], rounds: int, s
 def measure_speed(candidates: list[Candidate], rounds: int, steps: int, folder: Path) -> None:
     """Measure all and write timing.json.
 
-    In each round each setting trains a new model on the same batches of the corpus, the first of the first epoch;
+    In each round each setting trains a new model on the same batches of the corpus, its first ones;
     every second round in the reverse order.
     """
-    data = prepare(candidates[0].config, folder / "timing")
+    config = candidates[0].config
+    data = prepare(config, folder / "timing", Processes(config.training.device))
+    assert isinstance(data.train, StoredPairs)
     speeds: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
     with tqdm(total=rounds * len(candidates), desc="measuring speed", disable=None) as bar:
         for number in range(rounds):
             for candidate in candidates if number % 2 == 0 else reversed(candidates):
                 bar.set_postfix_str(candidate.name)
-                speeds[candidate.name].append(tokens_per_second(candidate, data, steps))
+                speeds[candidate.name].append(tokens_per_second(candidate, data.tokenizer, data.train, steps))
                 bar.update()
     training = candidates[0].config.training
     speed = Speed(
@@ -82,16 +87,16 @@ def measure_speed(candidates: list[Candidate], rounds: int, steps: int, folder: 
     write_atomically(folder / "timing.json", speed.model_dump_json(indent=2) + "\n")
 
 
-def tokens_per_second(candidate: Candidate, data: TrainingData, steps: int) -> float:
+def tokens_per_second(candidate: Candidate, tokenizer: Tokenizer, pairs: StoredPairs, steps: int) -> float:
     """Target tokens (</s> included) a second over `steps` optimizer steps of a new model."""
     config, training = candidate.config, candidate.config.training
     torch.manual_seed(training.seed)
     processes = Processes(training.device)
     device = processes.device
-    model = Seq2Seq(config.model, data.tokenizer.source_size, data.tokenizer.target_size).to(device).train()
+    model = Seq2Seq(config.model, tokenizer.source_size, tokenizer.target_size).to(device).train()
     state = build_state(model, training, choose_precision(training.precision, device), processes)
-    batches = epoch_batches(*data.train.lengths, training.batch_tokens, training.seed, epoch=0)
-    rate = partial(learning_rate, training, total_steps=len(batches))
+    batches = StoredBatches(pairs, training.batch_tokens, training.seed)
+    rate = partial(learning_rate, training, total_steps=batches.per_epoch)
 
     def clock() -> float:
         if device.type == "cuda":
@@ -99,9 +104,9 @@ def tokens_per_second(candidate: Candidate, data: TrainingData, steps: int) -> f
         return time.perf_counter()
 
     started = clock()
-    for step in range(1, WARMUP + steps + 1):
+    for step, chosen in zip(range(1, WARMUP + steps + 1), batches.after(Progress()), strict=False):
         if step == WARMUP + 1:
             state.progress.num_tokens, started = 0, clock()
-        batch = collate(*data.train.select(batches[(step - 1) % len(batches)])).to(device)
-        train_step(state, [batch], int(batch.target_mask.sum()), rate(step))
+        batch = collate(*chosen).to(device)
+        train_step(state, [batch], chosen.num_target_tokens, rate(step))
     return state.progress.num_tokens / (clock() - started)

@@ -1,4 +1,4 @@
-"""From tokenized pairs to batches: length-bucketed, within a token budget, in an order that (seed, epoch) decides."""
+"""From tokenized pairs to batches: length-bucketed, within a token budget, in an order that a seed decides."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -43,22 +43,25 @@ def pad(rows: Sequence[TokenIds]) -> tuple[Int[Tensor, "B L"], Bool[Tensor, "B L
     return ids, torch.arange(size) < lengths.unsqueeze(1)
 
 
-def epoch_batches(
-    source_lengths: Sequence[int], target_lengths: Sequence[int], batch_tokens: int, seed: int, epoch: int
-) -> list[list[int]]:
-    """The batches of one epoch, as indices of pairs; a pure function of its arguments.
+def length_batches(
+    source_lengths: Sequence[int] | np.ndarray,
+    target_lengths: Sequence[int] | np.ndarray,
+    batch_tokens: int,
+    seed: int | tuple[int, ...],
+) -> list[np.ndarray]:
+    """All pairs in batches, as their indices; a pure function of its arguments.
 
     A batch holds pairs of like length, and its number of pairs times its longest side (with EOS) is at most
     `batch_tokens`. A pair that alone is longer is a batch of its own.
     """
-    generator = np.random.default_rng((seed, epoch))
+    generator = np.random.default_rng(seed)
     sources, targets = np.asarray(source_lengths) + 1, np.asarray(target_lengths) + 1
     longest = np.maximum(sources, targets)
     # by the longest side, then the sum of both, then chance
     order = np.lexsort((generator.random(len(longest)), sources + targets, longest))
     batches = group_by_budget(longest[order].tolist(), batch_tokens)
     generator.shuffle(batches)
-    return [order[batch].tolist() for batch in batches]
+    return [order[batch] for batch in batches]
 
 
 def group_by_budget(lengths: Sequence[int], budget: int) -> list[slice]:

@@ -2,18 +2,18 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from seq2seq.config import Config
-from seq2seq.data.batching import collate, epoch_batches
+from seq2seq.data.batching import collate
+from seq2seq.data.tokenized import StoredPairs
 from seq2seq.device import choose_precision
 from seq2seq.errors import TrainingStopped
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.training.batches import StoredBatches, StreamedBatches
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.training.optimizer import learning_rate
 from seq2seq.training.preparation import prepare
@@ -48,7 +48,7 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
     if not goes_on:
         require_widths(config.model)  # before the corpus is read
     with processes.main_first():
-        data = prepare(config, run)
+        data = prepare(config, run, processes)
     torch.manual_seed(settings.seed)
     model = Seq2Seq(config.model, data.tokenizer.source_size, data.tokenizer.target_size)
     if not goes_on:
@@ -61,32 +61,34 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
         load_checkpoint(run / "checkpoints", state)
     if processes.is_main:
         drop_records_after(run / "metrics.jsonl", progress)
-    order = partial(epoch_batches, *data.train.lengths, settings.batch_tokens * num_shares, settings.seed)
-    batches_per_epoch = len(order(epoch=0))
-    total_steps = count_steps(settings.max_epochs, settings.max_steps, batches_per_epoch)
+    tokens_per_step = settings.batch_tokens * num_shares
+    if isinstance(data.train, StoredPairs):
+        batches = StoredBatches(data.train, tokens_per_step, settings.seed)
+    else:
+        batches = StreamedBatches(data.train, tokens_per_step, settings.seed)
+    total_steps = count_steps(settings.max_epochs, settings.max_steps, batches.per_epoch)
     log.info(
-        "%s on %s, %d x %d threads; %d parameters; %d steps of about %d target tokens in %d shares",
+        "%s on %s, %d x %d threads; %d parameters; %d steps of up to %d padded tokens in %d shares",
         str(precision).removeprefix("torch."), processes.device, processes.count, torch.get_num_threads(),
-        sum(parameter.numel() for parameter in model.parameters()), total_steps,
-        sum(len(ids) + 1 for ids in data.train.targets) // batches_per_epoch, num_shares,
+        sum(parameter.numel() for parameter in model.parameters()), total_steps, tokens_per_step, num_shares,
     )  # fmt: skip
     if resume:
         log.info("resuming after step %d", progress.step)
 
     started = time.perf_counter() - progress.seconds
-    batches = remaining_batches(order, progress)
+    coming = batches.after(progress)
     hidden = None if processes.is_main else True  # None hides it where there is no terminal
     bar = tqdm(total=total_steps, initial=progress.step, desc="training", unit="step", disable=hidden)
     with StopSignals() as stop, bar:
         while not is_finished(progress, settings, total_steps):
             if not progress.validation_due:
                 step_started = time.perf_counter()
-                indices = next(batches)
-                num_tokens = sum(len(data.train.targets[index]) + 1 for index in indices)
-                shares = [indices[i::num_shares] for i in range(processes.rank, num_shares, processes.count)]
-                micro_batches = [collate(*data.train.select(share)).to(state.device) for share in shares if share]
+                pairs = next(coming)
+                mine = range(processes.rank, min(num_shares, len(pairs.targets)), processes.count)
+                shares = [pairs.select(range(i, len(pairs.targets), num_shares)) for i in mine]
+                micro_batches = [collate(*share).to(state.device) for share in shares]
                 rate = learning_rate(settings, progress.step + 1, total_steps) * progress.rate_factor
-                norm = train_step(state, micro_batches, num_tokens, rate)
+                norm = train_step(state, micro_batches, pairs.num_target_tokens, rate)
                 progress.step_seconds += time.perf_counter() - step_started
                 progress.seconds = time.perf_counter() - started
                 bar.update()
@@ -114,17 +116,8 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
     return progress
 
 
-def remaining_batches(order: Callable[..., list[list[int]]], progress: Progress) -> Iterator[list[int]]:
-    """The batches from where the run stands, epoch after epoch without end; keeps their count in `progress`."""
-    while True:
-        for indices in order(epoch=progress.epoch)[progress.batches_done :]:
-            progress.batches_done += 1
-            yield indices
-        progress.epoch, progress.batches_done = progress.epoch + 1, 0
-
-
-def count_steps(max_epochs: int | None, max_steps: int | None, batches_per_epoch: int) -> int:
+def count_steps(max_epochs: int | None, max_steps: int | None, batches_per_epoch: int | None) -> int:
     limits = [] if max_steps is None else [max_steps]
-    if max_epochs is not None:
+    if max_epochs is not None and batches_per_epoch is not None:
         limits.append(max_epochs * batches_per_epoch)
     return min(limits)

@@ -1,118 +1,136 @@
 """From a config to what the loop needs: corpora read, tokenizer trained or loaded, everything as ids."""
 
-import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from seq2seq.config import Config
-from seq2seq.data.corpus import Corpus, keep_usable, read_corpus
+from seq2seq.data.corpus import Corpus, read_corpus, read_pairs
+from seq2seq.data.filtering import keep_usable, require_some
+from seq2seq.data.tokenized import Fingerprint, Pairs, StoredPairs, tokenize_once
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically
 from seq2seq.inference.evaluation import build_metric
+from seq2seq.training.processes import Processes
+from seq2seq.training.streaming import PairStream
 
 log = logging.getLogger(__name__)
 
-TOKENIZED_AT_ONCE = 10_000
-"""Pairs between two moves of the progress bar."""
-
-
-class Pairs(NamedTuple):
-    """Tokenized sentence pairs, ids without BOS and EOS."""
-
-    sources: list[list[int]]
-    targets: list[list[int]]
-
-    @property
-    def lengths(self) -> tuple[list[int], list[int]]:
-        return [len(ids) for ids in self.sources], [len(ids) for ids in self.targets]
-
-    def select(self, indices: Sequence[int]) -> "Pairs":
-        return Pairs([self.sources[i] for i in indices], [self.targets[i] for i in indices])
+Read = Callable[[], Iterator[tuple[str, str]]]
+"""Starts reading the training pairs from the first."""
 
 
 class TrainingData(NamedTuple):
     tokenizer: Tokenizer
-    train: Pairs
+    train: StoredPairs | PairStream
     validation: Pairs
     validation_text: Corpus
 
 
-def prepare(config: Config, run: Path) -> TrainingData:
+def prepare(config: Config, run: Path, processes: Processes) -> TrainingData:
     """Read and tokenize the training and validation splits; train the tokenizer if the run has none.
 
     Leaves data.json in the run folder: per split the pairs read, kept and dropped, their tokens, and the SHA-256 of the
-    text; and that of the tokenizer.
+    text; and that of the tokenizer. When streaming it has nothing of the training split. Processes other than the
+    first find what it left.
 
     Raises:
         DataError: A corpus cannot be read or has no usable pair, or the vocabulary cannot be learned.
         ConfigError: The target language cannot be scored, or the text or the tokenizer is not what the run began with.
+        UserError: The tokenized corpus cannot be kept.
     """
     build_metric("bleu", config.data.target_language)  # fails now rather than at the first validation
-    train = read_corpus(config.data.train, config.data, "train")
-    validation = read_corpus(config.data.validation, config.data, "validation")
-    if (run / "tokenizer").exists():
-        tokenizer = Tokenizer.load(run / "tokenizer")
-    else:
-        log.info("learning the vocabulary from %d pairs", train.length)
-        tokenizer = Tokenizer.train(config.tokenizer, train)
-        tokenizer.save(run / "tokenizer")
-    pairs = tokenize(tokenizer, train, "training")
-    kept, dropped = keep_usable(*pairs, config.data.max_length, config.data.max_length_ratio)
-    log.info(
-        "training pairs: %d read, %d kept; dropped: %d with an empty side, %d over data.max_length=%d tokens, "
-        "%d over data.max_length_ratio=%g",
-        len(train.source), len(kept), dropped.empty, dropped.too_long, config.data.max_length,
-        dropped.ratio, config.data.max_length_ratio,
-    )  # fmt: skip
+    data = config.data
+    read = partial(read_pairs, data.train, data, "train")
+    validation = read_corpus(data.validation, data, "validation")
+    found = Fingerprint()
+    for _ in found.over(zip(*validation, strict=True)):
+        pass
+    description = {"validation": _describe_text(found)}
+    if not data.streaming:
+        description = {"train": _training_text(read, run, processes.is_main)} | description
+    check_unchanged(run, description)
+    tokenizer = _tokenizer(config, run, read, description)
+    description["tokenizer"] = {"sha256": tokenizer.fingerprint}
+    check_unchanged(run, description)
     for side, size in (("source", tokenizer.source_size), ("target", tokenizer.target_size)):
         smaller = size < config.tokenizer.vocabulary_size
         log.info("%s vocabulary: %d pieces%s", side, size, ", all that the text supports" if smaller else "")
-    data = TrainingData(
-        tokenizer,
-        pairs.select(kept),
-        tokenize(tokenizer, validation, "validation"),
-        validation,
-    )
-    description = {
-        "train": _describe(train, data.train) | {"dropped": dropped._asdict()},
-        "validation": _describe(validation, data.validation),
-        "tokenizer": {"sha256": tokenizer.fingerprint},
-    }
-    check_unchanged(run, description)
-    write_atomically(run / "data.json", json.dumps(description, indent=2) + "\n")
-    return data
+    if data.streaming:
+        train = PairStream(read, tokenizer, data, processes)
+    else:
+        train = _stored_pairs(config, run, read, tokenizer, description["train"])
+    tokenized = Pairs(tokenizer.encode_source(validation.source), tokenizer.encode_target(validation.target))
+    description["validation"] |= _describe_ids(tokenized.lengths)
+    if processes.is_main:
+        write_atomically(run / "data.json", json.dumps(description, indent=2) + "\n")
+    return TrainingData(tokenizer, train, tokenized, validation)
 
 
-def tokenize(tokenizer: Tokenizer, corpus: Corpus, name: str) -> Pairs:
-    """All pairs as ids; what takes over two seconds shows its progress in a terminal."""
-    pairs = Pairs([], [])
-    with tqdm(total=corpus.length, desc=f"tokenizing {name} text", unit="pair", delay=2, disable=None) as bar:
-        for start in range(0, corpus.length, TOKENIZED_AT_ONCE):
-            chunk = slice(start, start + TOKENIZED_AT_ONCE)
-            pairs.sources.extend(tokenizer.encode_source(corpus.source[chunk]))
-            pairs.targets.extend(tokenizer.encode_target(corpus.target[chunk]))
-            bar.update(len(corpus.source[chunk]))
+def _training_text(read: Read, run: Path, is_main: bool) -> dict[str, Any]:
+    """Its size and fingerprint, by reading all of it; or as the first process has found them."""
+    path = run / "data.json"
+    if not is_main and path.exists():
+        train = json.loads(path.read_text(encoding="utf-8"))["train"]
+        return {"read": train["read"], "sha256": train["sha256"]}
+    found = Fingerprint()
+    for _ in tqdm(found.over(read()), "reading training text", unit="pair", delay=2, disable=None):
+        pass
+    return _describe_text(found)
+
+
+def _tokenizer(config: Config, run: Path, read: Read, description: dict[str, Any]) -> Tokenizer:
+    if (run / "tokenizer").exists():
+        return Tokenizer.load(run / "tokenizer")
+    limit = config.tokenizer.learn_from
+    num_pairs = limit if config.data.streaming else description["train"]["read"]
+    corpus = Corpus([], [])
+    for number, (source, target) in enumerate(read()):
+        if number == num_pairs:
+            break
+        if num_pairs <= limit or number * limit // num_pairs != (number - 1) * limit // num_pairs:  # evenly spaced
+            corpus.source.append(source)
+            corpus.target.append(target)
+    log.info("learning the vocabulary from %d pairs", corpus.length)
+    tokenizer = Tokenizer.train(config.tokenizer, corpus)
+    tokenizer.save(run / "tokenizer")
+    return tokenizer
+
+
+def _stored_pairs(
+    config: Config, run: Path, read: Read, tokenizer: Tokenizer, description: dict[str, Any]
+) -> StoredPairs:
+    """The pairs to train on; adds to the description what is known of them."""
+    data = config.data
+    folder = run.parent / ".cache" if data.cache is None else Path(data.cache)
+    pairs = tokenize_once(read, tokenizer, description["sha256"], description["read"], folder, data.num_workers)
+    kept, dropped = keep_usable(*pairs.lengths, data)
+    require_some(len(kept), dropped, data)
+    log.info(
+        "training pairs: %d read, %d kept; dropped: %d with an empty side, %d over data.max_length=%d tokens, "
+        "%d over data.max_length_ratio=%g",
+        len(pairs), len(kept), dropped.empty, dropped.too_long, data.max_length, dropped.ratio, data.max_length_ratio,
+    )  # fmt: skip
+    pairs = pairs.keep(kept)
+    description |= _describe_ids(pairs.lengths) | {"dropped": dropped._asdict()}
     return pairs
 
 
-def _describe(corpus: Corpus, pairs: Pairs) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for source, target in zip(corpus.source, corpus.target, strict=True):
-        digest.update(f"{source}\n{target}\n".encode())
-    sources, targets = (sum(lengths) for lengths in pairs.lengths)
-    return {
-        "read": corpus.length,
-        "kept": len(pairs.sources),
-        "source_tokens": sources,
-        "target_tokens": targets,
-        "sha256": digest.hexdigest(),
-    }
+def _describe_text(found: Fingerprint) -> dict[str, Any]:
+    return {"read": found.num_pairs, "sha256": found.sha256}
+
+
+def _describe_ids(lengths: tuple[ArrayLike, ArrayLike]) -> dict[str, Any]:
+    source, target = lengths
+    return {"kept": np.size(source), "source_tokens": int(np.sum(source)), "target_tokens": int(np.sum(target))}
 
 
 def check_unchanged(run: Path, description: dict[str, Any]) -> None:
@@ -130,6 +148,8 @@ def check_unchanged(run: Path, description: dict[str, Any]) -> None:
     except (ValueError, KeyError, AttributeError) as error:
         raise ConfigError(f"{path}: damaged; it tells what the run began with") from error
     for name, what in (("train", "training text"), ("validation", "validation text"), ("tokenizer", "tokenizer")):
+        if name not in description:
+            continue
         sha256, read = old.get(name, ("nothing", 0))
         now = description[name]
         if sha256 != now["sha256"]:

@@ -35,7 +35,10 @@ class Progress:
     """Optimizer steps done."""
     epoch: int = 0
     batches_done: int = 0
-    """Batches done in this epoch."""
+    """Batches done in this epoch; in streaming, of this buffer."""
+    rows_before: int = 0
+    """In streaming, the pairs of this epoch before this buffer, and the SHA-256 of their text."""
+    sha256_before: str = ""
     validation_due: bool = False
     """The step's validation is still to come: a signal interrupted it."""
     best: Scores = field(default_factory=Scores)

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import torch
 
 from seq2seq.config import Config
-from seq2seq.data.batching import collate, epoch_batches
+from seq2seq.data.batching import collate, length_batches
+from seq2seq.data.tokenized import Pairs
 from seq2seq.device import mixed_precision
 from seq2seq.inference.evaluation import score_translations
 from seq2seq.inference.translator import Translator
 from seq2seq.training.loss import cross_entropy
-from seq2seq.training.preparation import Pairs, TrainingData
+from seq2seq.training.preparation import TrainingData
 from seq2seq.training.state import TrainingState
 
 
@@ -51,7 +52,7 @@ def validate(state: TrainingState, data: TrainingData, config: Config) -> Valida
 def mean_loss(state: TrainingState, pairs: Pairs) -> float:
     """Cross-entropy in nats a target token (EOS included) under teacher forcing."""
     processes, total, num_tokens = state.processes, 0.0, 0
-    batches = epoch_batches(*pairs.lengths, state.settings.batch_tokens, seed=0, epoch=0)
+    batches = length_batches(*pairs.lengths, state.settings.batch_tokens, seed=0)
     for indices in batches[processes.rank :: processes.count]:
         batch = collate(*pairs.select(indices)).to(state.device)
         with mixed_precision(state.device, state.precision):

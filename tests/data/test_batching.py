@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from seq2seq.data.batching import collate, epoch_batches, group_by_budget
+from seq2seq.data.batching import collate, group_by_budget, length_batches
 from seq2seq.data.tokenizer import BOS, EOS, PAD
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=200)
@@ -22,21 +22,21 @@ def test_collate_pads_and_shifts():
 
 
 @given(LENGTHS, st.integers(1, 500), st.integers(0, 5))
-def test_every_pair_once_an_epoch_within_the_budget(lengths, budget, epoch):
+def test_every_pair_once_within_the_budget(lengths, budget, seed):
     sources, targets = zip(*lengths, strict=True)
-    batches = epoch_batches(sources, targets, budget, seed=1, epoch=epoch)
+    batches = length_batches(sources, targets, budget, seed)
     assert sorted(itertools.chain(*batches)) == list(range(len(lengths)))
     for batch in batches:
         longest = max(max(sources[i], targets[i]) + 1 for i in batch)
         assert len(batch) * longest <= budget or len(batch) == 1
 
 
-def test_order_is_a_function_of_seed_and_epoch():
+def test_order_is_a_function_of_the_seed():
     generator = np.random.default_rng(0)
     sources, targets = generator.integers(1, 30, (2, 500)).tolist()
 
-    def order(seed, epoch):
-        return epoch_batches(sources, targets, 100, seed, epoch)
+    def order(*seed):
+        return [batch.tolist() for batch in length_batches(sources, targets, 100, seed)]
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
@@ -49,7 +49,7 @@ def test_bucketing_keeps_padding_low():
     targets = generator.integers(3, 40, 5000)
     sources = np.maximum(1, targets + generator.integers(-3, 4, 5000))
     real = padded = 0
-    for batch in epoch_batches(sources.tolist(), targets.tolist(), 2048, 1, 0):
+    for batch in length_batches(sources.tolist(), targets.tolist(), 2048, 1):
         real += int((targets[batch] + 1).sum())
         padded += len(batch) * int(targets[batch].max() + 1)
     assert real / padded > 0.9

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq.data.corpus import DataError, read_lines
+from seq2seq.data.lines import read_lines
+from seq2seq.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "prepare_multi30k.py"
@@ -49,8 +50,8 @@ def test_writes_six_files_and_counts_overlap(folder: Path, tmp_path: Path):
     assert sorted(path.name for path in output.iterdir()) == FILES
     assert (output / "train.en").read_bytes() == "A dog.\nTwo men.\nA ﬁsh.\n".encode()
     assert (output / "train.de").read_bytes() == "Ein Hund.\nZwei Männer.\nEin Fisch.\n".encode()
-    assert read_lines(output / "val.de") == ["Ein Hund.", "Ein Fisch."]
-    assert read_lines(output / "test2016.en") == ["A cat."]
+    assert list(read_lines(output / "val.de")) == ["Ein Hund.", "Ein Fisch."]
+    assert list(read_lines(output / "test2016.en")) == ["A cat."]
 
 
 def test_nothing_is_written_where_a_count_is_wrong(folder: Path, tmp_path: Path):
