@@ -277,6 +277,9 @@ class TrainingConfig(Section):
     `batch_tokens` x `accumulate` x the number of processes."""
     accumulate: PositiveInt = 1
     """Batches a process adds up to one update: memory for one, the gradient of all."""
+    gradient_checkpoint_interval: PositiveInt | None = None
+    """Keep the decoder's state after each so many target steps only, and compute those between anew in the backward
+    pass: less memory, more time. Something like the square root of a long target's length saves most."""
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
     betas: tuple[Probability, Probability] = (0.9, 0.999)

@@ -173,10 +173,6 @@ def _tokenize_into(
         for source, target in tqdm(pairs, "storing training text", num_pairs, unit="pair", delay=2, disable=None):
             yield {"source": source, "target": target}
 
-    def tokenize(rows: Mapping[str, list[str]]) -> dict[str, list[list[int]]]:
-        sources, targets = tokenizer.encode_source(rows["source"]), tokenizer.encode_target(rows["target"])
-        return {"source": sources, "target": targets}
-
     remove(work)
     try:
         with silenced(datasets), written_whole(stored) as new:
@@ -186,7 +182,8 @@ def _tokenize_into(
             if sys.stderr.isatty() and num_pairs > PAIRS_A_WORKER:
                 datasets.enable_progress_bars()
             tokenized = lines.map(
-                tokenize,
+                _tokenize,
+                fn_kwargs={"tokenizer": tokenizer},
                 batched=True,
                 features=ids,
                 remove_columns=["source", "target"],
@@ -200,6 +197,11 @@ def _tokenize_into(
         raise error.__cause__ or error from None
     finally:
         remove(work)
+
+
+def _tokenize(rows: Mapping[str, list[str]], tokenizer: Tokenizer) -> dict[str, list[list[int]]]:
+    sources, targets = tokenizer.encode_source(rows["source"]), tokenizer.encode_target(rows["target"])
+    return {"source": sources, "target": targets}
 
 
 def _num_cores() -> int:

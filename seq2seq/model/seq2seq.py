@@ -5,6 +5,7 @@ import math
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from seq2seq.config import ModelConfig
 from seq2seq.model.attention import Attention, Memory, NoAttention
@@ -71,13 +72,24 @@ class Seq2Seq(nn.Module):
         source_mask: Bool[Tensor, "B S"],
         target_in: Int[Tensor, "B T"],
         target_mask: Bool[Tensor, "B T"] | None = None,
+        checkpoint_interval: int | None = None,
     ) -> tuple[Float[Tensor, "*L V"], Float[Tensor, "B N T S"]]:
         """Teacher forcing: logits [B, T, V] of every next target token, and the attention weights.
 
-        With a `target_mask` the logits are [n, V], of the n positions where it is true: padding costs nothing.
+        With a `target_mask` the logits are [n, V], of the n positions where it is true: padding costs nothing. With a
+        `checkpoint_interval` only the decoder's state after each so many steps is kept for the backward pass, which
+        computes the steps between anew (Chen et al. 2016, arXiv:1604.06174): less memory for more time.
         """
         memory, state = self.encode(source, source_mask)
-        output, _, weights = self.decode(target_in, state, memory)
+        if checkpoint_interval is None:
+            output, _, weights = self.decode(target_in, state, memory)
+        else:
+            parts = []
+            for steps in target_in.split(checkpoint_interval, dim=1):
+                parts.append(checkpoint(self.decode, steps, state, memory, use_reentrant=False))
+                state = parts[-1].state
+            output = torch.cat([part.output for part in parts], dim=1)
+            weights = torch.cat([part.weights for part in parts], dim=2)
         return self.output_layer(output if target_mask is None else output[target_mask]), weights
 
     def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> tuple[Memory, DecoderState]:

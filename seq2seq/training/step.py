@@ -37,7 +37,8 @@ def train_step(state: TrainingState, batches: Sequence[Batch], num_tokens: int, 
     for batch in batches:
         with memory_errors_named(batch, settings):
             with mixed_precision(state.device, state.precision):
-                logits, weights = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
+                interval = settings.gradient_checkpoint_interval
+                logits, weights = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask, interval)
             batch_loss = cross_entropy(logits, batch.target_out[batch.target_mask], settings.label_smoothing)
             total = batch_loss
             if settings.coverage_loss > 0:
@@ -112,5 +113,5 @@ def memory_errors_named(batch: Batch, settings: TrainingConfig) -> Iterator[None
         raise OutOfMemory(
             f"out of memory on {describe_batch(batch)}: lower training.batch_tokens ({settings.batch_tokens} now) and "
             f"raise training.accumulate ({settings.accumulate} now) by the same factor, which trains the same, also "
-            "with --resume; or lower data.max_length"
+            "with --resume; or set training.gradient_checkpoint_interval, or lower data.max_length"
         ) from error

@@ -132,6 +132,53 @@ def test_target_mask_selects_the_real_positions():
     torch.testing.assert_close(selected, everything[batch.target_mask])
 
 
+def run_backward(model, batch, interval):
+    """Logits and gradients, and how many numbers the forward pass kept for the backward pass."""
+    kept = 0
+
+    def count(tensor):
+        nonlocal kept
+        kept += tensor.numel()
+        return tensor
+
+    torch.manual_seed(1)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        logits, weights = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask, interval)
+    model.zero_grad()
+    (logits.square().sum() + weights.square().sum()).backward()
+    return logits, {name: parameter.grad for name, parameter in model.named_parameters()}, kept
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("attention", [{}, {"coverage": True}, {"window": "local_m"}])
+def test_gradient_checkpoints_change_nothing(style, attention):
+    if style == "luong" and attention:
+        pytest.skip("all steps attend at once")
+    model, batch = make(style, cell="lstm", attention=attention, layers=2), make_batch()
+    expected = run_backward(model, batch, None)
+    for interval in (1, 2, 4, 99):
+        logits, gradients, _ = run_backward(model, batch, interval)
+        torch.testing.assert_close(logits, expected[0])
+        torch.testing.assert_close(gradients, expected[1])
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_gradient_checkpoints_draw_the_same_dropout_again(style, monkeypatch):
+    model, batch = make(style, word_dropout=0.5), make_batch()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.5
+    _, gradients, _ = run_backward(model, batch, 2)
+    monkeypatch.setattr("seq2seq.model.seq2seq.checkpoint", lambda function, *values, **options: function(*values))
+    torch.testing.assert_close(gradients, run_backward(model, batch, 2)[1])
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_gradient_checkpoints_save_memory(style):
+    model, batch = make(style), collate([list(range(4, 14))] * 3, [list(range(4, 28))] * 3)
+    assert run_backward(model, batch, 5)[2] < 0.6 * run_backward(model, batch, None)[2]
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("bridge", ["zeros", "last", "mean", "projection"])
 def test_bridge(bridge, cell):

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from seq2seq.config_file import load_config
 from seq2seq.training.loop import train
 from seq2seq.training.run_folder import open_run
 from seq2seq.training.state import Progress
+from seq2seq.training.step import train_step
 
 
 class Training:
@@ -66,13 +68,36 @@ def training(toy: Path) -> Training:
     return Training(toy)
 
 
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def killed_before(monkeypatch):
+    """The training within ends before a step, without a word to it."""
+
+    @contextmanager
+    def killed_before(step):
+        def dying_step(state, *arguments):
+            if state.progress.step + 1 == step:
+                raise Killed
+            return train_step(state, *arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("seq2seq.training.loop.train_step", dying_step)
+            with pytest.raises(Killed):
+                yield
+
+    return killed_before
+
+
 @pytest.fixture(scope="session")
 def forks():
     """Starts children as forks of a process that has imported everything and has no other threads."""
     sys.path.insert(0, str(Path(__file__).parent))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["train_child", "seq2seq.training.loop", "seq2seq.training.logs", "accelerate", "matplotlib.figure",
+        ["train_child", "seq2seq.training.loop", "seq2seq.training.logs", "accelerate", "datasets", "matplotlib.figure",
          "sacrebleu.metrics"]
     )  # fmt: skip
     yield context

@@ -35,9 +35,13 @@ def start_two(start):
     return start_two
 
 
-def test_two_processes_train_as_one(training, start_two, end):
-    training("whole", *training.CURVE, "training.batch_tokens=400")
-    pair = start_two("two", *training.CURVE, "training.batch_tokens=200")
+STREAMING = ["data.streaming=true", "data.shuffle_buffer=170", "training.max_epochs=null"]
+
+
+@pytest.mark.parametrize("source", [[], STREAMING], ids=["stored", "streaming"])
+def test_two_processes_train_as_one(training, start_two, end, source):
+    training("whole", *training.CURVE, *source, "training.batch_tokens=400")
+    pair = start_two("two", *training.CURVE, *source, "training.batch_tokens=200")
     assert [end(process) for process in pair] == [0, 0]
     training.assert_same_curve("whole", "two")
 

@@ -12,55 +12,31 @@ from seq2seq.config_file import load_config
 from seq2seq.errors import ConfigError, TrainingStopped
 from seq2seq.training.loop import train
 from seq2seq.training.run_folder import open_run
-from seq2seq.training.step import train_step
 from seq2seq.training.validation import validate
 
 
-class Killed(Exception):
-    pass
-
-
-@pytest.fixture
-def kill_before(monkeypatch):
-    """Has the next training end before a step, without a word to it."""
-
-    def arrange(step):
-        def checked_step(state, *arguments):
-            if state.progress.step + 1 == step:
-                raise Killed
-            return train_step(state, *arguments)
-
-        monkeypatch.setattr("seq2seq.training.loop.train_step", checked_step)
-
-    return arrange
-
-
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_resumed_twice_within_an_epoch_equals_unbroken(training, kill_before, monkeypatch, precision):
+def test_resumed_twice_within_an_epoch_equals_unbroken(training, killed_before, precision):
     """Between checkpoints and in the middle of the records' window; the last time in the second epoch."""
     settings = ["training.schedule=linear", "training.max_steps=52", f"training.precision={precision}",
                 "training.validate_every=26"]  # fmt: skip
     training("whole", *settings)
     for resume, step in [(False, 11), (True, 34)]:
-        kill_before(step)
-        with pytest.raises(Killed):
+        with killed_before(step):
             training("broken", *settings, resume=resume)
-    monkeypatch.undo()
     training("broken", *settings, resume=True)
     training.assert_same("whole", "broken")
 
 
 @pytest.mark.parametrize("last", [12, 13, 14])
-def test_resumed_around_the_end_of_an_epoch_equals_unbroken(training, kill_before, monkeypatch, last):
+def test_resumed_around_the_end_of_an_epoch_equals_unbroken(training, killed_before, last):
     settings = ["training.checkpoint_every=1", "training.max_steps=15", "training.validate_every=15"]
     training("whole", *settings)
     whole = json.loads((training.toy / "whole/checkpoints/latest/progress.json").read_text())
     assert whole["epoch"] == 1
     assert whole["batches_done"] == 2  # an epoch has 13 batches
-    kill_before(last + 1)
-    with pytest.raises(Killed):
+    with killed_before(last + 1):
         training("broken", *settings)
-    monkeypatch.undo()
     training("broken", *settings, resume=True)
     training.assert_same("whole", "broken")
 
@@ -78,13 +54,11 @@ def test_resumed_after_early_stopping(training):
 
 
 @pytest.mark.parametrize("step", [3, 9])
-def test_resumed_before_the_first_checkpoint_equals_unbroken(training, kill_before, monkeypatch, step):
+def test_resumed_before_the_first_checkpoint_equals_unbroken(training, killed_before, step):
     """From the start, or from the first validation, before which there is always a checkpoint."""
     settings = ["training.checkpoint_every=12"]
-    kill_before(step)
-    with pytest.raises(Killed):
+    with killed_before(step):
         training("broken", *settings)
-    monkeypatch.undo()
     assert (training.toy / "broken" / "checkpoints" / "step_6").exists() == (step == 9)
     training("broken", *settings, resume=True)
     training("whole", *settings)
@@ -122,11 +96,9 @@ def test_resumed_again_at_the_last_step_validates_once(training, monkeypatch):
         training.assert_same("whole", "broken")
 
 
-def test_same_command_after_a_crash_says_what_it_found(training, kill_before, monkeypatch):
-    kill_before(10)
-    with pytest.raises(Killed):
+def test_same_command_after_a_crash_says_what_it_found(training, killed_before):
+    with killed_before(10):
         training("run")
-    monkeypatch.undo()
     message = r"run: not empty; it holds a run with a checkpoint \(step_8\): continue the run there with --resume"
     with pytest.raises(ConfigError, match=message):
         training("run")

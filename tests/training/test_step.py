@@ -16,6 +16,12 @@ def test_accumulated_over_two_is_one_big_batch(training):
     training.assert_same_curve("whole", "halves")
 
 
+def test_gradient_checkpoints_train_the_same(training):
+    training("whole", *training.CURVE)
+    training("less", *training.CURVE, "training.gradient_checkpoint_interval=3")
+    training.assert_same_curve("whole", "less")
+
+
 def test_resume_takes_another_cut_but_not_another_batch(training):
     training("run", "training.batch_tokens=200", "training.max_steps=4")
     message = r"200 tokens a step, but training.batch_tokens=400 x training.accumulate=1 x 1 process is 400: change one"
