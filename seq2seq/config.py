@@ -314,6 +314,9 @@ class TrainingConfig(Section):
     """The last so many stay."""
     keep_best: Annotated[int, Field(ge=0)] = 0
     """Weights of the best so many validations stay in the folder `best`, for `seq2seq average`."""
+    tensorboard: bool = False
+    """Also write for TensorBoard, into the run folder's `tensorboard`: the curves, and the attention of a few fixed
+    sentences. Needs the extra `tensorboard`."""
     skip_nonfinite_steps: Annotated[int, Field(ge=0)] = 0
     """Updates that a run may leave out because the loss or the gradient is not finite, before that stops it."""
 

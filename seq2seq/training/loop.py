@@ -18,12 +18,13 @@ from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
 from seq2seq.training.optimizer import learning_rate
 from seq2seq.training.preparation import prepare
 from seq2seq.training.processes import Processes
-from seq2seq.training.records import RECORD_EVERY, drop_records_after, record_training
+from seq2seq.training.records import RECORD_EVERY, Records
 from seq2seq.training.run_folder import has_checkpoint
 from seq2seq.training.selection import is_finished, validate_and_keep_best
 from seq2seq.training.state import Progress, build_state
 from seq2seq.training.step import train_step
 from seq2seq.training.stopping import StopSignals
+from seq2seq.training.tensorboard import require_tensorboard
 from seq2seq.training.word_vectors import require_widths, start_from_vectors
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
     goes_on = resume and has_checkpoint(run)
     if not goes_on:
         require_widths(config.model)  # before the corpus is read
+    if settings.tensorboard:
+        require_tensorboard()
     with processes.main_first():
         data = prepare(config, run, processes)
     torch.manual_seed(settings.seed)
@@ -59,8 +62,7 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
         torch.manual_seed(settings.seed + (processes.rank << 32))  # the same weights, but not the same dropout
     if goes_on:
         load_checkpoint(run / "checkpoints", state)
-    if processes.is_main:
-        drop_records_after(run / "metrics.jsonl", progress)
+    records = Records(run, progress, settings.tensorboard) if processes.is_main else None
     tokens_per_step = settings.batch_tokens * num_shares
     if isinstance(data.train, StoredPairs):
         batches = StoredBatches(data.train, tokens_per_step, settings.seed)
@@ -92,14 +94,14 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
                 progress.step_seconds += time.perf_counter() - step_started
                 progress.seconds = time.perf_counter() - started
                 bar.update()
-                if progress.step % RECORD_EVERY == 0 and processes.is_main:
-                    record_training(run, progress, rate, norm, bar)
+                if progress.step % RECORD_EVERY == 0 and records is not None:
+                    records.append_training(progress, rate, norm, bar)
                 progress.validation_due = progress.step % settings.validate_every == 0 or progress.step == total_steps
             if progress.validation_due:
                 bar.set_description("validating")
                 if not has_checkpoint(run):  # a model without a checkpoint could not be told from another's
                     save_checkpoint(run / "checkpoints", state)
-                validate_and_keep_best(state, data, config, run, stop)
+                validate_and_keep_best(state, data, config, run, records, stop)
                 bar.set_description("training")
             progress.seconds = time.perf_counter() - started
             signal = processes.largest(stop.received or 0)
@@ -108,6 +110,8 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
                 save_checkpoint(run / "checkpoints", state)
             if signal and not finished:
                 raise TrainingStopped(signal, progress.step, total_steps)
+    if records is not None:
+        records.close()
     processes.end()
     log.info("finished after %d steps, %.0f seconds", progress.step, progress.seconds)
     best = progress.best

@@ -24,7 +24,16 @@ FIXED_AT_RESUME = (
 )  # fmt: skip
 """Settings that decide what is learned and in which order; the others may change when a run is resumed. Of the corpora
 the content is compared (data.json), not the place; of training.batch_tokens the tokens a step that come of it."""
-OURS = {"config.yaml", "train.log", "tokenizer", "data.json", "metrics.jsonl", "learning_curves.png", "checkpoints"}
+OURS = {
+    "config.yaml",
+    "train.log",
+    "tokenizer",
+    "data.json",
+    "metrics.jsonl",
+    "learning_curves.png",
+    "checkpoints",
+    "tensorboard",
+}
 """What a run that ended before its first checkpoint may have left: no model, for the first is saved after it."""
 
 

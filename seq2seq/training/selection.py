@@ -7,21 +7,22 @@ from seq2seq.config import Config, TrainingConfig
 from seq2seq.training.checkpoint import save_weights
 from seq2seq.training.curves import plot_curves
 from seq2seq.training.preparation import TrainingData
-from seq2seq.training.records import append_record
+from seq2seq.training.records import Records
 from seq2seq.training.state import Progress, Scores, TrainingState
 from seq2seq.training.stopping import Interrupted, StopSignals
-from seq2seq.training.validation import Validation, validate
+from seq2seq.training.validation import NUM_SAMPLES, Validation, validate
 
 log = logging.getLogger(__name__)
 
-NUM_SAMPLES = 3
-"""Translations shown at each validation."""
-
 
 def validate_and_keep_best(
-    state: TrainingState, data: TrainingData, config: Config, run: Path, stop: StopSignals
+    state: TrainingState, data: TrainingData, config: Config, run: Path, records: Records | None, stop: StopSignals
 ) -> None:
-    """Score the model; keep it if it is the best. After a signal the validation stays due."""
+    """Score the model; keep it if it is the best. After a signal the validation stays due.
+
+    Args:
+        records: Of the process that writes; the others have none.
+    """
     progress, settings = state.progress, state.settings
     try:
         with stop.may_interrupt(state.processes.count == 1):  # several must stay together
@@ -45,11 +46,11 @@ def validate_and_keep_best(
         ranked = sorted(progress.kept, key=lambda step: progress.kept[step].rank(settings.early_stopping_metric))
         for step in ranked[: -settings.keep_best]:
             del progress.kept[step]
-    if state.processes.is_main:
-        write_down(state, data, run, result)
+    if records is not None:
+        write_down(state, data, run, records, result)
 
 
-def write_down(state: TrainingState, data: TrainingData, run: Path, result: Validation) -> None:
+def write_down(state: TrainingState, data: TrainingData, run: Path, records: Records, result: Validation) -> None:
     """Save the weights if they are to be kept; then the record, the learning curves and the log."""
     progress, is_best = state.progress, state.progress.stale_validations == 0
     if is_best:
@@ -60,23 +61,26 @@ def write_down(state: TrainingState, data: TrainingData, run: Path, result: Vali
     for path in (run / "best").glob("step_*.safetensors"):
         if path.stem.removeprefix("step_") not in progress.kept:
             path.unlink()
-    append_record(
-        run,
+    records.append(
         {
             "kind": "validation", "step": progress.step, "loss": result.loss, "perplexity": result.perplexity,
             "bleu": result.bleu, "chrf": result.chrf, "seconds": progress.seconds,
         },
     )  # fmt: skip
-    plot_curves(run / "metrics.jsonl", run / "learning_curves.png")
+    if records.board is not None:
+        records.board.show(progress.step, result.samples)
+    plot_curves(records.path, run / "learning_curves.png")
     log.info(
         "step %d, epoch %d: validation loss %.3f, perplexity %.2f, BLEU %.2f, chrF %.2f%s",
         progress.step, progress.epoch + 1, result.loss, result.perplexity, result.bleu, result.chrf,
         " (best)" if is_best else "",
     )  # fmt: skip
-    for index in range(min(NUM_SAMPLES, len(result.translations))):
-        log.info("  source      %s", data.validation_text.source[index])
-        log.info("  reference   %s", data.validation_text.target[index])
-        log.info("  translation %s", result.translations[index])
+    for source, reference, translation in list(zip(*data.validation_text, result.translations, strict=True))[
+        :NUM_SAMPLES
+    ]:
+        log.info("  source      %s", source)
+        log.info("  reference   %s", reference)
+        log.info("  translation %s", translation)
 
 
 def is_finished(progress: Progress, settings: TrainingConfig, total_steps: int) -> bool:

@@ -10,10 +10,13 @@ from seq2seq.data.batching import collate, length_batches
 from seq2seq.data.tokenized import Pairs
 from seq2seq.device import mixed_precision
 from seq2seq.inference.evaluation import score_translations
-from seq2seq.inference.translator import Translator
+from seq2seq.inference.translator import Translation, Translator
 from seq2seq.training.loss import cross_entropy
 from seq2seq.training.preparation import TrainingData
 from seq2seq.training.state import TrainingState
+
+NUM_SAMPLES = 3
+"""Sentences shown at each validation."""
 
 
 class Validation(NamedTuple):
@@ -23,6 +26,8 @@ class Validation(NamedTuple):
     """Of greedy translations, for speed; `seq2seq evaluate` searches with the config's beam."""
     chrf: float
     translations: list[str]
+    samples: list[Translation]
+    """What the model looks at as it reads the references of the first sentences; where TensorBoard shows it."""
 
     @property
     def perplexity(self) -> float:
@@ -37,15 +42,16 @@ def validate(state: TrainingState, data: TrainingData, config: Config) -> Valida
         loss = mean_loss(state, data.validation)
         translator = Translator(model, data.tokenizer, config)
         mine = [result.text for result in translator.translate(sources[processes.rank :: processes.count], beam_size=1)]
+        references = data.validation_text.target
+        num_samples = NUM_SAMPLES if state.settings.tensorboard and processes.is_main else 0
+        samples = translator.align(sources[:num_samples], references[:num_samples])
     finally:
         model.train()
     translations = [""] * len(sources)
     for rank, texts in enumerate(processes.gather(mine)):
         translations[rank :: processes.count] = texts
-    scores = score_translations(
-        translations, data.validation_text.target, config.data.target_language, ("bleu", "chrf")
-    )
-    return Validation(loss, scores["bleu"].score, scores["chrf"].score, translations)
+    scores = score_translations(translations, references, config.data.target_language, ("bleu", "chrf"))
+    return Validation(loss, scores["bleu"].score, scores["chrf"].score, translations, samples)
 
 
 @torch.inference_mode()
