@@ -16,8 +16,6 @@ class StoredBatches:
         self._pairs, self._batch_tokens, self._seed = pairs, batch_tokens, seed
         self._lengths = pairs.lengths
         self.per_epoch = len(self._order(epoch=0))
-        self.num_target_tokens = int(self._lengths[1].sum()) + len(pairs)
-        """Of an epoch, EOS included."""
 
     def after(self, progress: Progress) -> Iterator[Pairs]:
         """The batches that come after those that `progress` counts; each is counted there when it is taken."""

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,9 +94,8 @@ def _tokenizer(config: Config, run: Path, read: Read, description: dict[str, Any
     limit = config.tokenizer.learn_from
     num_pairs = limit if config.data.streaming else description["train"]["read"]
     corpus = Corpus([], [])
-    for number, (source, target) in enumerate(read()):
-        if number == num_pairs:
-            break
+    text = tqdm(islice(read(), num_pairs), "choosing text", num_pairs, unit="pair", delay=2, disable=None)
+    for number, (source, target) in enumerate(text):
         if num_pairs <= limit or number * limit // num_pairs != (number - 1) * limit // num_pairs:  # evenly spaced
             corpus.source.append(source)
             corpus.target.append(target)

@@ -153,7 +153,7 @@ def differences(old: Config, new: Config) -> dict[str, str]:
 
 def log_environment(config: Config, changes: Sequence[str] = ()) -> None:
     """What another person needs to know to get the same run: versions, commit, machine, seed."""
-    packages = ("torch", "accelerate", "sentencepiece", "sacrebleu", "safetensors", "numpy")
+    packages = ("torch", "accelerate", "datasets", "sentencepiece", "sacrebleu", "safetensors", "numpy")
     log.info("seq2seq %s, commit %s", version("seq2seq-attention"), commit())
     log.info("Python %s, %s", platform.python_version(), ", ".join(f"{name} {version(name)}" for name in packages))
     log.info("%s, seed %d", platform.platform(), config.training.seed)

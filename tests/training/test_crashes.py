@@ -18,8 +18,9 @@ from seq2seq.training.validation import validate
 SETTINGS = ["training.checkpoint_every=1", "training.keep_checkpoints=2", "training.validate_every=9"]
 
 
-def resume_option(run):
-    return ["--resume"] if (run / "train.log").exists() else []
+def options(run):
+    """A tokenized corpus of its own, so that kills hit that, too; and --resume where there is something to resume."""
+    return [f"data.cache={run}.cache", *(["--resume"] if (run / "train.log").exists() else [])]
 
 
 def kill_at_random(start, end, training, kills, seed):
@@ -31,7 +32,7 @@ def kill_at_random(start, end, training, kills, seed):
     run, killed = training.toy / "broken", 0
     longest = 0.4 * whole  # of a session: most end before the run does
     for _ in range(20 * kills):
-        child = start("broken", *SETTINGS, *resume_option(run))
+        child = start("broken", *SETTINGS, *options(run))
         time.sleep(generator.uniform(0, longest))
         child.kill()
         if end(child) == -signal.SIGKILL:
@@ -39,11 +40,12 @@ def kill_at_random(start, end, training, kills, seed):
         if killed == kills:
             break
         if (run / "checkpoints" / "step_12").exists():  # the end: kill another run, too
-            assert end(start("broken", *SETTINGS, "--resume")) == 0
+            assert end(start("broken", *SETTINGS, *options(run))) == 0
             training.assert_same("whole", "broken")
             shutil.rmtree(run)
+            shutil.rmtree(f"{run}.cache")
     assert killed == kills
-    assert end(start("broken", *SETTINGS, *resume_option(run))) == 0
+    assert end(start("broken", *SETTINGS, *options(run))) == 0
     training.assert_same("whole", "broken")
 
 
@@ -60,23 +62,25 @@ def die_at_each(start, end, training, numbers):
     for number in numbers:
         run = training.toy / f"broken_{number}"
         settings = ["training.max_steps=3", "training.validate_every=2", "training.keep_checkpoints=1"]
-        assert end(start(run.name, *SETTINGS, *settings, die_at=number, watched=run)) == 9
-        assert end(start(run.name, *SETTINGS, *settings, *resume_option(run))) == 0, Path(f"{run}.err").read_text()
+        assert end(start(run.name, *SETTINGS, *settings, *options(run), die_at=number, watched=run)) == 9
+        assert end(start(run.name, *SETTINGS, *settings, *options(run))) == 0, Path(f"{run}.err").read_text()
         training.assert_same("whole", run.name)
         assert not list(run.glob("**/.*")), "leftovers"
+        assert {path.suffix for path in Path(f"{run}.cache").iterdir()} == {"", ".lock"}
 
 
 @pytest.fixture
 def num_operations(start, end, training):
-    """How often an unbroken short run touches its folder."""
+    """How often an unbroken short run touches its folder and that of its tokenized corpus."""
+    run = training.toy / "whole"
     settings = ["training.max_steps=3", "training.validate_every=2", "training.keep_checkpoints=1"]
-    assert end(start("whole", *SETTINGS, *settings, watched=training.toy / "whole")) == 0
+    assert end(start("whole", *SETTINGS, *settings, *options(run), watched=run)) == 0
     return int((training.toy / "whole.err").read_text().split()[0])
 
 
 @pytest.mark.slow
 def test_killed_at_every_operation_on_files(start, end, training, num_operations):
-    assert num_operations > 60
+    assert num_operations > 100
     die_at_each(start, end, training, range(1, num_operations + 1))
 
 
