@@ -1,143 +1,16 @@
-"""The pictures of a comparison: many settings as lines, told apart by labels, markers and dashes as well as colours."""
+"""The picture of what several settings look at."""
 
-from collections.abc import Mapping, Sequence
-from itertools import cycle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from compare.measures import Example
 from seq2seq.inference.panels import Panel
 from seq2seq.inference.plots import plot_panels
 
-LABEL_HEIGHT = 0.17
-"""Inches from one label to the next."""
 PER_ROW = 4
 """Settings side by side in the picture of their attention."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a6459b", "#8a6d00", "#56a0d3", "#404040")
-DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
-MARKERS = "os^DvP<X>dph*"
-BASELINE: dict[str, Any] = {"color": "black", "linewidth": 2.5, "marker": "s", "markersize": 5}
-
-
-class Line(NamedTuple):
-    x: Sequence[float]
-    y: Sequence[float]
-    is_baseline: bool
-    """A setting without attention, drawn to stand out."""
-
-
-def lines_figure(
-    lines: Mapping[str, Line], xlabel: str, ylabel: str, ticks: Sequence[str] = (), enlarged_from: float = 0.0
-) -> Figure:
-    """One line a setting, its name beside its end.
-
-    Where some settings have attention and others not, there are two panels: on the left all, from 0, with only those
-    without named; on the right the others alone, enlarged.
-
-    Args:
-        lines: By name.
-        ticks: Labels of the whole numbers of the x axis, from 0.
-        enlarged_from: Where the right panel's x axis starts.
-    """
-    styles = _styles(lines)
-    baselines = {name: line for name, line in lines.items() if line.is_baseline}
-    others = {name: line for name, line in lines.items() if not line.is_baseline}
-    height = max(4.0, LABEL_HEIGHT * len(lines) + 1.3)
-    if not baselines or not others:
-        figure = Figure(figsize=(7.5, height), dpi=150, layout="constrained")
-        axes = figure.subplots()
-        _draw(axes, lines, styles)
-        _label_ends(axes, lines, styles, height)
-        panels = [axes]
-    else:
-        figure = Figure(figsize=(12, height), dpi=150, layout="constrained")
-        left, right = figure.subplots(1, 2)
-        thin = {name: style | {"linewidth": 0.8, "marker": "", "color": "0.55"} for name, style in styles.items()}
-        _draw(left, others, thin)
-        _draw(left, baselines, styles)
-        left.set_ylim(bottom=0)
-        _label_ends(left, baselines, styles, height)
-        left.set_title("without attention (thick) and with (thin)", fontsize=10)
-        _draw(right, {name: _from(line, enlarged_from) for name, line in others.items()}, styles)
-        _label_ends(right, others, styles, height)
-        right.set_title("with attention, enlarged", fontsize=10)
-        panels = [left, right]
-    for axes in panels:
-        axes.set_xlabel(xlabel)
-        axes.set_ylabel(ylabel)
-        axes.grid(color="0.92")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        if ticks:
-            axes.set_xticks(range(len(ticks)), ticks, fontsize=8)
-    return figure
-
-
-def _from(line: Line, start: float) -> Line:
-    points = [(x, y) for x, y in zip(line.x, line.y, strict=True) if x >= start]
-    return line._replace(x=[x for x, _ in points], y=[y for _, y in points])
-
-
-def _styles(lines: Mapping[str, Line]) -> dict[str, dict[str, Any]]:
-    colours, dashes, markers = cycle(COLOURS), cycle(DASHES), cycle(MARKERS)
-    return {
-        name: BASELINE
-        if line.is_baseline
-        else {
-            "color": next(colours), "linestyle": next(dashes), "marker": next(markers), "linewidth": 1.2,
-            "markersize": 5, "markerfacecolor": "white",
-        }
-        for name, line in lines.items()
-    }  # fmt: skip
-
-
-def _draw(axes: Axes, lines: Mapping[str, Line], styles: Mapping[str, Mapping[str, Any]]) -> None:
-    for name, line in lines.items():
-        axes.plot(line.x, line.y, **styles[name])
-
-
-def _label_ends(axes: Axes, lines: Mapping[str, Line], styles: Mapping[str, Mapping[str, Any]], height: float) -> None:
-    """Write each name, with its marker, right of its line's end, so that none covers another; a hair joins the two."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high)
-    order = sorted(lines, key=lambda name: lines[name].y[-1])
-    wanted = [min(max((lines[name].y[-1] - low) / (high - low), 0.0), 1.0) for name in order]
-    for name, place in zip(order, spread(wanted, gap=LABEL_HEIGHT / (height - 1.0)), strict=True):
-        line, beside = lines[name], {"xycoords": axes.transAxes, "textcoords": "axes fraction"}
-        hair = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
-        axes.annotate("", (line.x[-1], line.y[-1]), (1.05, place), textcoords="axes fraction", arrowprops=hair)
-        weight = "bold" if line.is_baseline else "normal"
-        axes.annotate(name, (1.09, place), (1.09, place), va="center", fontsize=9, fontweight=weight, **beside)
-        axes.plot([1.04, 1.075], [place, place], transform=axes.transAxes, clip_on=False, **_sample(styles[name]))
-
-
-def _sample(style: Mapping[str, Any]) -> dict[str, Any]:
-    """A style for the short piece of line beside a name: one marker, at its end."""
-    return {**style, "markevery": [1]}
-
-
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Places near the wanted ones, which ascend: `gap` apart at least, from 0 to 1 where there is room."""
-    up: list[float] = []
-    for place in wanted:
-        up.append(max(place, up[-1] + gap) if up else place)
-    down: list[float] = []
-    for place in reversed(wanted):
-        down.append(min(place, down[-1] - gap) if down else place)
-    places = [(above + below) / 2 for above, below in zip(up, reversed(down), strict=True)]
-    limit = 1.0
-    for index in reversed(range(len(places))):
-        limit = places[index] = min(places[index], limit)
-        limit -= gap
-    limit = 0.0
-    for index in range(len(places)):
-        limit = places[index] = max(places[index], limit)
-        limit += gap
-    return places
 
 
 def plot_examples(examples: Mapping[str, Example], folder: Path) -> list[str]:

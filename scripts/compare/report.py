@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from compare.comparison import Candidate, Comparison
 from compare.environment import Environment, environment
-from compare.figures import Line, lines_figure, plot_examples
+from compare.figures import plot_examples
 from compare.measures import Measures, measure
 from compare.processes import Finished, read_finished
 from compare.speed import WARMUP, Speed, read_speed
 from seq2seq.errors import UserError
 from seq2seq.files import write_atomically
-from seq2seq.inference.plots import write_picture
+from seq2seq.inference.line_plots import Line, length_figure, lines_figure
+from seq2seq.inference.pictures import write_picture
 from seq2seq.training.curves import read_metrics
 
 NONE = "–"
@@ -78,17 +79,13 @@ def write_report(
 
 
 def draw(results: list[Result], folder: Path) -> None:
-    buckets = results[0].measures.by_length
-    ticks = [f"{_range(bucket.shortest, bucket.longest)}\n({bucket.num_sentences})" for bucket in buckets]
-    by_length, curves = {}, {}
+    by_length = {result.candidate.name: result.measures.by_length for result in results}
+    without = [result.candidate.name for result in results if not result.candidate.has_attention]
+    write_picture(length_figure(by_length, without), folder / "bleu_by_length.png")
+    curves = {}
     for result in results:
-        name, is_baseline = result.candidate.name, not result.candidate.has_attention
-        scores = [bucket.bleu for bucket in result.measures.by_length]
-        by_length[name] = Line(range(len(scores)), scores, is_baseline)
-        steps = [record["step"] for record in result.validations]
-        curves[name] = Line(steps, [record["bleu"] for record in result.validations], is_baseline)
-    words = "words of the source sentence (number of sentences)"
-    write_picture(lines_figure(by_length, words, "BLEU", ticks), folder / "bleu_by_length.png")
+        steps, scores = ([record[key] for record in result.validations] for key in ("step", "bleu"))
+        curves[result.candidate.name] = Line(steps, scores, result.candidate.has_attention)
     middle = max(line.x[-1] for line in curves.values()) / 2
     figure = lines_figure(curves, "optimizer steps", "validation BLEU, greedy", enlarged_from=middle)
     write_picture(figure, folder / "learning_curves.png")
@@ -144,7 +141,7 @@ def results_table(results: list[Result], speed: Speed | None) -> str:
 
 def length_table(results: list[Result]) -> str:
     buckets = results[0].measures.by_length
-    heads = ["words of the source", *(_range(b.shortest, b.longest) for b in buckets), "first − last"]
+    heads = ["words of the source", *(bucket.words for bucket in buckets), "first − last"]
     rows = [["*sentences*", *(f"*{bucket.num_sentences}*" for bucket in buckets), ""]]
     for result in results:
         scores = [bucket.bleu for bucket in result.measures.by_length]
@@ -206,10 +203,6 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _plain(text: str) -> str:
     """Text that Markdown leaves as it is, in a table too."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in text)
-
-
-def _range(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first}–{last}"
 
 
 def _short(number: int) -> str:

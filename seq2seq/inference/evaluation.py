@@ -20,6 +20,11 @@ class LengthBucket(NamedTuple):
     num_sentences: int
     bleu: float
 
+    @property
+    def words(self) -> str:
+        """The range of lengths, as "7" or "8–11"."""
+        return str(self.shortest) if self.shortest == self.longest else f"{self.shortest}–{self.longest}"
+
 
 METRICS = {"bleu": "BLEU", "chrf": "CHRF", "ter": "TER"}
 

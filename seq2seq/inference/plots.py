@@ -3,7 +3,6 @@
 The layout is counted in inches, from the measured size of every label: nothing can overlap or be cut.
 """
 
-import io
 import math
 import textwrap
 import unicodedata
@@ -17,15 +16,14 @@ import torch
 from jaxtyping import Float
 
 from seq2seq.errors import UserError
-from seq2seq.files import write_atomically
 from seq2seq.inference.labels import MARKS, fonts_for, readable
 from seq2seq.inference.panels import Panel, darkest
+from seq2seq.inference.pictures import require_picture_name, write_picture
 
 if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-SUFFIXES = (".png", ".svg")
 UNKNOWN = "□"  # drawn in place of a character that no installed font has
 GAP = 0.08
 LARGEST = 12000
@@ -236,24 +234,6 @@ def attention_figure(
 ) -> tuple["Figure", str]:
     """The figure that `plot_attention` writes, and the characters that could not be drawn."""
     return panels_figure([[Panel(source, target, weights, title or "")]])
-
-
-def require_picture_name(path: str | Path) -> None:
-    """Check that a name ends as a picture's does.
-
-    Raises:
-        UserError: It ends otherwise.
-    """
-    if Path(path).suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path}: a picture's name ends with {' or '.join(SUFFIXES)}")
-
-
-def write_picture(figure: "Figure", path: str | Path) -> None:
-    """Write `figure` as PNG or SVG, by the suffix of `path`; the file appears whole or not at all."""
-    require_picture_name(path)
-    content = io.BytesIO()
-    figure.savefig(content, format=Path(path).suffix[1:].lower())
-    write_atomically(path, content.getvalue())
 
 
 def plot_panels(

@@ -25,14 +25,12 @@ def load_script():
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        import compare.figures  # noqa: F401, all parts are loaded now
     finally:
         sys.path.remove(str(SCRIPT.parent))
     return module
 
 
 script = load_script()
-spread = sys.modules["compare.figures"].spread
 THREE = [
     {"name": "additive"},
     {"name": "two_heads", "overrides": [f"model.attention.{o}" for o in (
@@ -177,14 +175,6 @@ def test_a_report_is_a_page_and_needs_a_training(compare):
     status, _, stderr = compare(THREE, "--phases", "report")
     assert status == 2
     assert "out: nothing to report: no setting has been trained to the end" in stderr
-
-
-def test_labels_keep_their_distance():
-    assert spread([0.5], 0.1) == pytest.approx([0.5])
-    assert spread([0.2, 0.8], 0.1) == pytest.approx([0.2, 0.8])
-    assert spread([0.5, 0.5, 0.5], 0.1) == pytest.approx([0.4, 0.5, 0.6])
-    assert spread([0.95, 1.0, 1.0], 0.1) == pytest.approx([0.8, 0.9, 1.0])
-    assert spread([0.0, 0.0], 0.1) == pytest.approx([0.0, 0.1])
 
 
 SHIPPED = sorted((ROOT / "configs" / "compare").glob("*.yaml"))
