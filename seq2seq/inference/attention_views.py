@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from seq2seq.config import ModelConfig
 from seq2seq.errors import UserError
+from seq2seq.inference.labels import short_names
 from seq2seq.inference.panels import Panel
 from seq2seq.inference.translator import SelfAttention, Translation, Translator
 
@@ -90,12 +91,7 @@ def view_self_attention(
 
 
 def _load(runs: Sequence[Path], device: str) -> list[tuple[Path, str, Translator]]:
-    paths = list(dict.fromkeys(run.absolute() for run in runs))
-    depth = 1
-    while len({path.parts[-depth:] for path in paths}) < len(paths):
-        depth += 1
-    names = ["/".join(run.absolute().parts[-depth:]) for run in runs]
-    return [(run, name, Translator.load(run, device)) for run, name in zip(runs, names, strict=True)]
+    return [(run, name, Translator.load(run, device)) for run, name in zip(runs, short_names(runs), strict=True)]
 
 
 def _require_no_blank(results: Sequence[Translation | SelfAttention]) -> None:

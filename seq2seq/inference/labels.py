@@ -1,9 +1,11 @@
-"""How subword pieces are shown to a reader: their labels, the fonts that have them, their room in a terminal."""
+"""How subword pieces and names are shown to a reader: labels, the fonts that have them, their room in a terminal."""
 
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 MARKS = ("Mn", "Me", "Mc", "Cf")  # the kinds of characters that are written on another one, or are invisible
+UNKNOWN = "□"  # drawn in place of a character that no installed font has
 
 
 def readable(pieces: Sequence[str]) -> list[str]:
@@ -23,6 +25,15 @@ def readable(pieces: Sequence[str]) -> list[str]:
         continues = i > 0 and piece[:1].isalnum() and unicodedata.east_asian_width(piece[0]) not in "WF"
         labels.append(f"·{text}" if continues else text)
     return labels
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """The name of each file or folder, with as many of those above it as tell several apart."""
+    distinct = {path.absolute() for path in paths}
+    depth = 1
+    while len({path.parts[-depth:] for path in distinct}) < len(distinct):
+        depth += 1
+    return ["/".join(path.absolute().parts[-depth:]) for path in paths]
 
 
 def fonts_for(text: str) -> tuple[list[str], str]:

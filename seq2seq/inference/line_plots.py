@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2seq.inference.evaluation import LengthBucket
-from seq2seq.inference.labels import fonts_for
+from seq2seq.inference.labels import UNKNOWN, fonts_for
 from seq2seq.inference.pictures import write_picture
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def lines_figure(
     others = {name: line for name, line in lines.items() if line.has_attention}
     height = max(4.0, LABEL_HEIGHT * len(lines) + 1.3)
     if not without or not others:
-        figure = Figure(figsize=(7.5, height), dpi=150, layout="constrained")
+        width = max(7.5, 5.5 + 0.09 * max(map(len, lines)))
+        figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
         axes = figure.subplots()
         _draw(axes, lines, styles)
         _label_ends(axes, lines, styles, height)
@@ -133,7 +134,8 @@ def _label_ends(
     """Write each name, with its marker, right of its line's end, so that none covers another; a hair joins the two."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
-    families, _ = fonts_for("".join(lines))
+    families, missing = fonts_for("".join(lines))
+    drawable = str.maketrans(dict.fromkeys(missing, UNKNOWN))
     order = sorted(lines, key=lambda name: lines[name].y[-1])
     wanted = [min(max((lines[name].y[-1] - low) / (high - low), 0.0), 1.0) for name in order]
     for name, place in zip(order, spread(wanted, gap=LABEL_HEIGHT / (height - 1.0)), strict=True):
@@ -141,7 +143,9 @@ def _label_ends(
         hair = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
         axes.annotate("", (line.x[-1], line.y[-1]), (1.05, place), textcoords="axes fraction", arrowprops=hair)
         font = {"fontsize": 9, "fontweight": "normal" if line.has_attention else "bold", "parse_math": False}
-        axes.annotate(name, (1.09, place), (1.09, place), va="center", family=families, **font, **beside)
+        axes.annotate(
+            name.translate(drawable), (1.09, place), (1.09, place), va="center", family=families, **font, **beside
+        )
         axes.plot([1.04, 1.075], [place, place], transform=axes.transAxes, clip_on=False, **_sample(styles[name]))
 
 

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 
 from seq2seq.errors import UserError
-from seq2seq.inference.labels import MARKS, fonts_for, readable
+from seq2seq.inference.labels import MARKS, UNKNOWN, fonts_for, readable
 from seq2seq.inference.panels import Panel, darkest
 from seq2seq.inference.pictures import require_picture_name, write_picture
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-UNKNOWN = "□"  # drawn in place of a character that no installed font has
 GAP = 0.08
 LARGEST = 12000
 """Pixels along a picture's longer side: what fits in memory."""
