@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import sacrebleu
 import torch
 
 from seq2seq import Translator
@@ -38,28 +37,6 @@ def test_train_leaves_a_log_of_versions_seed_and_scores(toy_run):
     for part in ("seq2seq 0.", "commit ", "torch 2.", "seed 1", "500 read, 500 kept", "parameters", "validation loss",
                  "translation ", "best validation BLEU", "finished after 150 steps"):  # fmt: skip
         assert part in log
-
-
-def test_evaluate_prints_scores_with_signatures(toy_run, capsys):
-    assert main(["evaluate", str(toy_run), "--output", str(toy_run / "test.txt")]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["BLEU", "chrF", "TER"]
-    assert all("version:" in line for line in lines)
-    translations = (toy_run / "test.txt").read_text().splitlines()
-    references = (toy_run.parent / "test.out").read_text().splitlines()
-    assert float(lines[0].split()[1]) == pytest.approx(
-        sacrebleu.corpus_bleu(translations, [references]).score, abs=0.01
-    )
-
-
-def test_evaluate_as_json_on_files(toy_run, capsys):
-    files = [f"--{side}={toy_run.parent}/validation.{end}" for side, end in (("source", "in"), ("target", "out"))]
-    assert main(["evaluate", str(toy_run), "--json", *files]) == 0
-    on_files = json.loads(capsys.readouterr().out)
-    assert main(["evaluate", str(toy_run), "--json", "--split", "validation"]) == 0
-    assert json.loads(capsys.readouterr().out) == on_files
-    assert set(on_files) == {"bleu", "chrf", "ter"}
-    assert set(on_files["bleu"]) == {"score", "signature"}
 
 
 def test_translate_gives_a_line_for_a_line(toy_run, capsys, stdin):
@@ -209,9 +186,6 @@ def test_mistakes_are_one_line_and_status_two(toy, toy_run, capsys, tmp_path):
     check_error(capsys, ["train", config, "--run", toy_run], ": continue the run there with --resume")
     check_error(capsys, ["train", config, "data.train.source=no.in", "--run", run], "no.in: cannot read the file")
     check_error(capsys, ["evaluate", ROOT], "not a run folder")
-    check_error(capsys, ["evaluate", toy_run, "--source", config], "--source and --target go together")
-    check_error(capsys, ["evaluate", toy_run, "--output", tmp_path / "no" / "x"], "there is no folder")
-    check_error(capsys, ["evaluate", toy_run, "--output", tmp_path], "is a folder; name a file")
     check_error(capsys, ["translate", toy / "nothing", "a"], "not a run folder")
     check_error(capsys, ["inspect", toy / "nothing"], "not a run folder")
     check_error(capsys, ["attention", toy_run, "a", " "], "sentence 2 is blank: there is nothing to attend to")
@@ -255,7 +229,7 @@ def test_no_test_split(toy, capsys):
         (["translate", "run", "--beam", "0"], "'0' is not a number from 1 up"),
         (["evaluate", "run", "--split", "train"], "invalid choice"),
         (["train", "x.yaml", "--run", "run", "--resum", "--fast"], "unrecognized arguments: --fast"),
-        (["evaluate", "run", "more"], "unrecognized arguments: more"),
+        (["inspect", "run", "more"], "unrecognized arguments: more"),
         (["attention", "run"], "SENTENCE"),
     ],
 )

@@ -51,11 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse a command line. Overrides and sentences may stand before, between and after the options."""
+    """Parse a command line. Overrides, sentences and runs may stand before, between and after the options."""
     parser = build_parser()
     options, rest = parser.parse_known_args(arguments)
     # Of these argparse takes only those that stand together with the other positionals.
-    texts = getattr(options, "overrides", getattr(options, "sentences", None))
+    texts = next((getattr(options, name) for name in ("overrides", "sentences", "runs") if name in options), None)
     unknown = [text for text in rest if text.startswith("-") or texts is None]
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")

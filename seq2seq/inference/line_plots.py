@@ -5,7 +5,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seq2seq.inference.evaluation import LengthBucket
+from seq2seq.inference.by_length import LengthBucket
 from seq2seq.inference.labels import UNKNOWN, fonts_for
 from seq2seq.inference.pictures import write_picture
 

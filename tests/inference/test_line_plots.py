@@ -3,11 +3,12 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 from seq2seq.errors import UserError
-from seq2seq.inference.evaluation import LengthBucket
+from seq2seq.inference.by_length import LengthBucket
 from seq2seq.inference.line_plots import length_figure, plot_by_length, spread
 
 BUCKETS = [LengthBucket(1, 7, 23, 41.0), LengthBucket(8, 8, 19, 37.0), LengthBucket(9, 31, 17, 29.0)]
 LOWER = [bucket._replace(bleu=bucket.bleu / 2) for bucket in BUCKETS]
+UNASSIGNED = "\U000e8888"  # no font has it
 
 
 def texts(figure) -> list[str]:
@@ -16,11 +17,11 @@ def texts(figure) -> list[str]:
 
 
 def test_a_line_a_system_over_buckets_with_their_counts():
-    figure = length_figure({"runs/a": BUCKETS, "$b$ тест": LOWER})
+    figure = length_figure({"runs/a": BUCKETS, f"$b$ тест {UNASSIGNED}": LOWER})
     (axes,) = figure.axes
     lines = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3]
     assert lines == [[41.0, 37.0, 29.0], [20.5, 18.5, 14.5]]
-    assert {"runs/a", "$b$ тест", "1–7\n(23)", "8\n(19)", "9–31\n(17)"} <= set(texts(figure))
+    assert {"runs/a", "$b$ тест □", "1–7\n(23)", "8\n(19)", "9–31\n(17)"} <= set(texts(figure))
     assert "words of the source sentence (number of sentences)" in texts(figure)
 
 
