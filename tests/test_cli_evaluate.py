@@ -31,7 +31,7 @@ def evaluate(capsys):
 
 @pytest.fixture(scope="module")
 def greedy(toy_run, tmp_path_factory) -> Path:
-    """The same model, but searching greedily and for shorter translations."""
+    """The same model, searching greedily."""
     run = tmp_path_factory.mktemp("other") / "run"
     shutil.copytree(toy_run, run)
     config = (run / "config.yaml").read_text()

@@ -78,14 +78,19 @@ def evaluate_systems(
     Raises:
         DataError: A system has not one translation for each reference.
         UserError: SACREBLEU_SEED is no seed.
+        ValueError: Two systems have one name.
     """
     sources, references, language = held_out.sources, held_out.references, held_out.target_language
-    if len(systems) == 1:
-        score = score_translations(systems[0].texts, references, language, bootstrap=bootstrap, lowercase=lowercase)
-        scores = {systems[0].name: score}
-    else:
-        texts = {system.name: system.texts for system in systems}
+    texts = {system.name: system.texts for system in systems}
+    if len(texts) < len(systems):
+        raise ValueError(f"systems need names of their own: {', '.join(system.name for system in systems)}")
+    if len(systems) > 1:
         scores = compare_translations(texts, references, language, bootstrap=bootstrap or 1000, lowercase=lowercase)
+    else:
+        scores = {
+            name: score_translations(of_one, references, language, bootstrap=bootstrap, lowercase=lowercase)
+            for name, of_one in texts.items()
+        }
     return [
         Evaluation(
             system,

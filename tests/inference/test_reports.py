@@ -1,3 +1,5 @@
+import pytest
+
 from seq2seq.inference.held_out import HeldOut
 from seq2seq.inference.reports import format_report
 from seq2seq.inference.systems import System, evaluate_systems
@@ -29,3 +31,8 @@ def test_one_system_is_a_line_a_metric():
     assert report.startswith(f"BLEU 100.00   {evaluation.scores['bleu'].signature}\nchrF 100.00   nrefs:1|")
     assert "\n\nworst:\n  line 3, chrF 100.00\n    source       vier fünf sechs\n    reference    she reads" in report
     assert evaluation.record()["by_length"] is evaluation.record()["overlap"] is None
+
+
+def test_systems_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="systems need names of their own: r, r"):
+        evaluate_systems([System("r", TEXT), System("r", TEXT)], HELD_OUT)
