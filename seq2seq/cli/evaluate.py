@@ -161,7 +161,7 @@ def _check(options: argparse.Namespace, runs: list[Path]) -> None:
 
 def _read(files: list[Path], run: Path, num_sentences: int) -> "list[System]":
     """The translations of each file."""
-    from seq2seq.data.corpus import read_lines
+    from seq2seq.data.lines import read_lines
     from seq2seq.inference.systems import System
 
     systems = [System(str(run), list(read_lines(file)), file=str(file)) for file in files]
@@ -211,7 +211,8 @@ def _note_tokenized(systems: "list[System]") -> None:
 
 def _count_overlaps(runs: list[Path], held_out: "HeldOut") -> dict[str, "Overlap"]:
     """The overlap of each run whose training text can still be read; the others are named on stderr."""
-    from seq2seq.inference.overlap import count_overlap, training_pairs
+    from seq2seq.data.corpus import read_pairs
+    from seq2seq.inference.overlap import count_overlap
 
     overlaps: dict[str, Overlap] = {}
     for run, config in zip(runs, held_out.configs, strict=True):
@@ -221,7 +222,8 @@ def _count_overlaps(runs: list[Path], held_out: "HeldOut") -> dict[str, "Overlap
             continue
         test = zip(held_out.sources, held_out.references, strict=True)
         try:
-            overlaps[str(run)] = count_overlap(test, training_pairs(config.data), sys.stderr.isatty())
+            training = read_pairs(config.data.train, config.data, "train")
+            overlaps[str(run)] = count_overlap(test, training, sys.stderr.isatty())
         except DataError as error:
             print(f"seq2seq: {run}: overlap not counted: {error}", file=sys.stderr)
     return overlaps

@@ -1,13 +1,10 @@
 """What of a test set stood in the training text already: scores on that tell memory, not translation."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tqdm import tqdm
-
-from seq2seq.config import DataConfig
-from seq2seq.data.corpus import read_corpus
 
 
 class Overlap(NamedTuple):
@@ -43,15 +40,6 @@ def count_overlap(
         num_sources=sum(source in seen_sources for source, _ in pairs),
         num_sentences=len(pairs),
     )
-
-
-def training_pairs(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """The training text of a run.
-
-    Raises:
-        DataError: It cannot be read; raised when the first pair is asked for.
-    """
-    yield from zip(*read_corpus(data.train, data, "train"), strict=True)
 
 
 def _normalize(text: str) -> str:
