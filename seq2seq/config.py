@@ -86,7 +86,7 @@ class TokenizerConfig(Section):
     """One vocabulary for both languages, or one each."""
     byte_fallback: bool = True
     """Spell characters without a piece of their own as UTF-8 bytes, so that no input is unknown."""
-    learn_from: PositiveInt = 500_000
+    learn_from: PositiveInt = 250_000
     """Pairs that the vocabulary is learned from: of a longer corpus so many, evenly spaced; in streaming the first."""
     character_coverage: Annotated[float, Field(ge=0.98, le=1.0)] = 1.0
     normalization: Literal["nmt_nfkc", "nfkc", "identity"] = "nmt_nfkc"
