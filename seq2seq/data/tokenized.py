@@ -16,7 +16,7 @@ from tqdm import tqdm
 from seq2seq.data.tables import silenced
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import DataError, UserError
-from seq2seq.files import remove, written_whole
+from seq2seq.files import LEFTOVERS, remove, written_whole
 
 if TYPE_CHECKING:
     import pyarrow
@@ -131,6 +131,8 @@ def tokenize_once(
     stored = folder / name
     try:
         with _locked(folder, name):
+            for leftover in folder.glob(f".{name}{LEFTOVERS[1:]}"):
+                remove(leftover)
             if stored.exists():
                 log.info("the training text has been tokenized before: %s", stored)
             else:
@@ -173,7 +175,6 @@ def _tokenize_into(
         for source, target in tqdm(pairs, "storing training text", num_pairs, unit="pair", delay=2, disable=None):
             yield {"source": source, "target": target}
 
-    remove(work)
     try:
         with silenced(datasets), written_whole(stored) as new:
             lines = datasets.Dataset.from_generator(rows, text, str(work), fingerprint=f"{stored.name}-text")
