@@ -16,7 +16,7 @@ from tqdm import tqdm
 from seq2seq.data.tables import silenced
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import DataError, UserError
-from seq2seq.files import LEFTOVERS, remove, written_whole
+from seq2seq.files import remove, written_whole
 
 if TYPE_CHECKING:
     import pyarrow
@@ -131,7 +131,7 @@ def tokenize_once(
     stored = folder / name
     try:
         with _locked(folder, name):
-            for leftover in folder.glob(f".{name}{LEFTOVERS[1:]}"):
+            for leftover in folder.glob(f".{name}.*tmp"):
                 remove(leftover)
             if stored.exists():
                 log.info("the training text has been tokenized before: %s", stored)
