@@ -40,8 +40,6 @@ def save_checkpoint(folder: Path, state: TrainingState) -> None:
     if latest.is_symlink() and latest.readlink().name == final.name:
         write_atomically(final / "progress.json", progress)  # since then there was a validation at most
         return
-    for leftover in folder.glob(LEFTOVERS):
-        remove(leftover)
     with written_whole(final) as new:
         save_weights(state.model, new / "model.safetensors")
         if state.averaged is not None:
@@ -76,15 +74,17 @@ def saved_steps(folder: Path) -> dict[int, Path]:
 
 
 def load_checkpoint(folder: Path, state: TrainingState) -> None:
-    """Restore what `save_checkpoint` wrote to `latest`, random states included.
+    """Restore what `save_checkpoint` wrote to `latest`, random states included, and remove what a kill left half-written.
 
     Raises:
         ConfigError: The checkpoint is damaged, and the message names the file and another checkpoint; or the batches
             would be others than those of the unbroken run.
     """
     latest = folder / "latest"
-    for leftover in sorted(folder.glob(LEFTOVERS)):
-        log.info("ignoring what was half-written: %s", leftover.name)
+    if state.processes.is_main:
+        for leftover in sorted(folder.glob(LEFTOVERS)):
+            log.info("removing what was half-written: %s", leftover.name)
+            remove(leftover)
     try:
         load_weights(state.model, latest / "model.safetensors")
         if state.averaged is not None:

@@ -194,12 +194,12 @@ def test_resume_on_another_machine_is_reported(training, toy, caplog):
     assert "another number of threads" not in caplog.text
 
 
-def test_half_written_checkpoint_is_ignored_and_cleaned(training, toy, caplog):
+def test_half_written_checkpoint_is_named_and_removed(training, toy, caplog):
     training("run", "training.max_steps=4")
     leftover = toy / "run" / "checkpoints" / ".step_8.tmp"
     leftover.mkdir()
     (leftover / "model.safetensors").write_bytes(b"half")
     with caplog.at_level("INFO"):
         assert training("run", "training.max_steps=8", resume=True).step == 8
-    assert "ignoring what was half-written: .step_8.tmp" in caplog.text
+    assert "removing what was half-written: .step_8.tmp" in caplog.text
     assert not leftover.exists()
