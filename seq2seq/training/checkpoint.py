@@ -74,7 +74,7 @@ def saved_steps(folder: Path) -> dict[int, Path]:
 
 
 def load_checkpoint(folder: Path, state: TrainingState) -> None:
-    """Restore what `save_checkpoint` wrote to `latest`, random states included, and remove what a kill left half-written.
+    """Restore what `save_checkpoint` wrote to `latest`, random states included; remove what a kill left half-written.
 
     Raises:
         ConfigError: The checkpoint is damaged, and the message names the file and another checkpoint; or the batches
