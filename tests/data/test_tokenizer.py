@@ -34,7 +34,10 @@ def test_round_trip_and_reload(tmp_path, joint, kind):
     assert (tokenizer.encode_source(["dog"]) == tokenizer.encode_target(["dog"])) or not joint
 
 
-@given(st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=40))
+PRINTED = st.characters(blacklist_categories=["Cs", "Cc", "Z"], blacklist_characters="▁")  # that is its space
+
+
+@given(st.text(alphabet=PRINTED, min_size=1, max_size=40))
 def test_any_text_survives_with_byte_fallback(text):
     identity = IDENTITY
     assert identity.decode(identity.encode_target([text])[0]) == text
