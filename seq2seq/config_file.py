@@ -1,6 +1,7 @@
 """Settings read from YAML, changed by ``key=value`` overrides, checked, and written back."""
 
 import difflib
+import reprlib
 import types
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -13,6 +14,10 @@ from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically
 
 Schema = TypeVar("Schema", bound=Section)
+
+BRIEF = reprlib.Repr()
+"""For values in messages: aliases make a few lines of YAML as large as one likes."""
+BRIEF.maxlevel, BRIEF.maxstring, BRIEF.maxother = 2, 100, 100
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
@@ -40,7 +45,7 @@ def read_yaml(path: str | Path, schema: type[Section]) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot read the config: {reason}") from error
     try:
         settings = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date, a number or a nesting without end
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: a config is a mapping of sections ({', '.join(schema.model_fields)})")
@@ -103,7 +108,7 @@ def _describe(problem: Any, schema: type[Section]) -> str:
     message = message[0].lower() + message[1:]
     if problem["type"] == "value_error":  # from our own checks, whose messages name the values
         return f"{key}: {message}" if key else message
-    return f"{key} is {problem['input']!r}: {message}"
+    return f"{key} is {BRIEF.repr(problem['input'])}: {message}"
 
 
 def _known_keys(sections: list[Any], schema: type[Section]) -> list[str]:

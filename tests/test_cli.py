@@ -265,7 +265,7 @@ def test_own_score_from_the_current_folder(toy):
 
 def test_every_option_has_a_help_text():
     (commands,) = [action for action in build_parser()._actions if action.choices and action.dest != "help"]
-    assert set(commands.choices) == {"train", "average", "evaluate", "translate", "attention", "inspect"}
+    assert set(commands.choices) == {"train", "average", "evaluate", "translate", "attention", "inspect", "export"}
     for command in commands.choices.values():
         assert command.description
         assert "seq2seq" in command.epilog

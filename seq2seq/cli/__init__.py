@@ -1,4 +1,4 @@
-"""The command line: ``seq2seq train | average | evaluate | translate | attention | inspect``.
+"""The command line: ``seq2seq train | average | evaluate | translate | attention | inspect | export``.
 
 A command has a module of its own here, with `add_to`, which tells argparse about it, and `run`, which imports what the
 command needs when it runs: `--help` waits for none of it.
@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2seq.cli import attention, average, evaluate, inspect, train, translate
+from seq2seq.cli import attention, average, evaluate, export, inspect, train, translate
 from seq2seq.cli.arguments import LAYOUT
 from seq2seq.errors import TrainingStopped, UserError
 
-COMMANDS = (train, average, evaluate, translate, attention, inspect)
+COMMANDS = (train, average, evaluate, translate, attention, inspect, export)
 """In the order in which --help lists them."""
 
 

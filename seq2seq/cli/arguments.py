@@ -9,7 +9,8 @@ LAYOUT = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder that `seq2seq train` left")
+    help = "a run folder, an exported folder, or owner/name on the Hugging Face hub"
+    parser.add_argument("run", metavar="RUN", type=Path, help=help)
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:

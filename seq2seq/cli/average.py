@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from seq2seq.cli.arguments import LAYOUT, Commands, add_run, positive
+from seq2seq.cli.arguments import LAYOUT, Commands, positive
 
 
 def add_to(commands: Commands) -> None:
@@ -17,7 +17,7 @@ def add_to(commands: Commands) -> None:
   seq2seq evaluate runs/demo-average""",
         formatter_class=LAYOUT,
     )
-    add_run(parser)
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder that `seq2seq train` left")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--best", metavar="N", type=positive, help="average the best N")
     which.add_argument("--last", metavar="N", type=positive, help="average the last N")

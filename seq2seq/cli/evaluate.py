@@ -50,7 +50,10 @@ are sacreBLEU's; the environment variable SACREBLEU_SEED sets another seed than 
         formatter_class=LAYOUT,
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", help="a run folder that `seq2seq train` left; the first is the baseline"
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run folder, an exported folder, or owner/name on the Hugging Face hub; the first is the baseline",
     )
     parser.add_argument(
         "--split",

@@ -123,8 +123,15 @@ def _train(config: TokenizerConfig, texts: Sequence[str]) -> sentencepiece.Sente
 
 def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
     try:
-        return sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+        content = path.read_bytes()
+        model = sentencepiece.SentencePieceProcessor(model_proto=content) if content else None  # it takes no bytes, too
     except FileNotFoundError as error:
         raise DataError(f"{path}: the tokenizer's model is missing") from error
     except (RuntimeError, OSError) as error:
         raise DataError(f"{path}: not a sentencepiece model, or damaged") from error
+    if model is None:
+        raise DataError(f"{path}: not a sentencepiece model, or damaged: it is empty")
+    ids = (model.pad_id(), model.unk_id(), model.bos_id(), model.eos_id())
+    if ids != (PAD, UNK, BOS, EOS):
+        raise DataError(f"{path}: not a tokenizer of ours: pad, unk, bos, eos are pieces {ids}, not 0, 1, 2, 3")
+    return model

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.config import Config, CorpusConfig
-from seq2seq.config_file import load_config
 from seq2seq.data.corpus import read_corpus
-from seq2seq.errors import ConfigError, UserError
+from seq2seq.errors import UserError
+from seq2seq.inference.model_folder import read_config
 
 
 class HeldOut(NamedTuple):
@@ -31,7 +31,7 @@ def read_held_out(
         DataError: The text cannot be read, or the two sides differ in length.
         UserError: The configs name different text or languages, or none.
     """
-    configs = [_load(run) for run in runs]
+    configs = [read_config(run) for run in runs]
     first = configs[0].data
     if source is not None and target is not None:
         corpus = read_corpus(CorpusConfig(source=str(source), target=str(target)), first, split)
@@ -48,12 +48,6 @@ def read_held_out(
                 )
     corpus = read_corpus(getattr(first, split), first, split)
     return HeldOut(corpus.source, corpus.target, first.target_language, configs)
-
-
-def _load(run: Path) -> Config:
-    if not (run / "config.yaml").is_file():
-        raise ConfigError(f"{run}: not a run folder: it has no config.yaml, which `seq2seq train` leaves there")
-    return load_config(run / "config.yaml")
 
 
 def _describe(value: str | CorpusConfig) -> str:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from seq2seq.errors import ConfigError
-from seq2seq.inference.translator import Translator
+from seq2seq.inference.model_files import read_model
+from seq2seq.inference.model_folder import read_counts
 from seq2seq.model.attention import Attention
 from seq2seq.model.decoder import BahdanauDecoder, InputFeedingDecoder, LuongDecoder
 from seq2seq.model.rnn import RecurrentStack
@@ -112,16 +112,14 @@ class Inspection(NamedTuple):
 
 
 def inspect_run(run: str | Path) -> Inspection:
-    """Load a run's model and list what it consists of.
+    """Load a model as `Translator.load` does, and list what it consists of.
 
     Raises:
         ConfigError, DataError: It is no run folder, or a file in it is missing or damaged.
     """
-    translator = Translator.load(run, "cpu")
-    tokenizer = translator.tokenizer
-    parameters = list_parameters(translator.model)
+    model, tokenizer, _, folder = read_model(run)
     return Inspection(
-        parameters, tokenizer.source_size, tokenizer.target_size, tokenizer.joint, _read_counts(Path(run) / "data.json")
+        list_parameters(model), tokenizer.source_size, tokenizer.target_size, tokenizer.joint, read_counts(folder)
     )
 
 
@@ -255,15 +253,3 @@ def _symbol(model: Seq2Seq, name: str) -> str | None:
                 if fnmatchcase(".".join(path[depth:]), pattern):
                     return symbol
     return None
-
-
-def _read_counts(path: Path) -> dict[str, Any] | None:
-    try:
-        counts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ConfigError(f"{path}: damaged: {error}") from error
-    if not isinstance(counts, dict):
-        raise ConfigError(f"{path}: damaged: expected counts for each split")
-    return counts

@@ -4,20 +4,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
 from seq2seq.config import Config
-from seq2seq.config_file import load_config
 from seq2seq.data.batching import group_by_budget, pad
 from seq2seq.data.tokenizer import BOS, EOS, Tokenizer
 from seq2seq.device import choose_device
-from seq2seq.errors import ConfigError, UserError
+from seq2seq.errors import UserError
+from seq2seq.inference.model_files import read_model
 from seq2seq.inference.search import NOT_NUMBERS, beam_search
 from seq2seq.model.seq2seq import Seq2Seq
 
@@ -55,24 +54,66 @@ class SelfAttention:
 class Translator:
     """Translates sentences with a model, its tokenizer and its config, which belong together."""
 
-    def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, config: Config):
+    def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, config: Config, folder: Path | None = None):
         self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.folder = folder
+        """Where they were read, and what is known of data and scores lies."""
 
     @classmethod
-    def load(cls, run: str | Path, device: str = "auto") -> "Translator":
-        """Read the best model of a run folder.
+    def load(cls, run: str | Path, device: str = "auto", allow_imports: bool = False) -> "Translator":
+        """Read the best model of a run folder; or an exported folder; or a model on the hub.
+
+        Args:
+            run: A folder, or `owner/name` or `owner/name@revision` on the hub; a folder of that name comes first.
+            device: auto, cpu or cuda.
+            allow_imports: Import the classes that a model from the hub names by import path; they are looked for on
+                this machine, none is downloaded. A folder's classes are always imported.
 
         Raises:
-            ConfigError: It is no run folder, its weights are damaged or do not fit its config, or the device is absent.
+            ConfigError: It is none of these, a file is damaged or does not fit the others, or the device is absent.
+            DataError: The tokenizer is missing or damaged.
         """
-        run = Path(run)
-        if not (run / "config.yaml").is_file():
-            raise ConfigError(f"{run}: not a run folder: it has no config.yaml, which `seq2seq train` leaves there")
-        config = load_config(run / "config.yaml")
-        tokenizer = Tokenizer.load(run / "tokenizer")
-        model = Seq2Seq(config.model, tokenizer.source_size, tokenizer.target_size)
-        load_weights(model, run / "model.safetensors")
-        return cls(model.to(choose_device(device)).eval(), tokenizer, config)
+        model, tokenizer, config, folder = read_model(run, allow_imports)
+        return cls(model.to(choose_device(device)).eval(), tokenizer, config, folder)
+
+    def save_pretrained(self, folder: str | Path, scores: dict[str, Any] | None = None) -> None:
+        """Write a new folder that has all that `load` needs, and a model card; and no path of this machine.
+
+        Args:
+            folder: There is none of that name yet.
+            scores: Of the test set, as `seq2seq evaluate --json` prints them.
+
+        Raises:
+            UserError: The folder exists or cannot be written, or the scores have another form.
+        """
+        from seq2seq.inference.export import export_model
+
+        export_model(self, Path(folder), scores)
+
+    def push_to_hub(
+        self,
+        name: str,
+        private: bool | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+        scores: dict[str, Any] | None = None,
+    ) -> str:
+        """Put what `save_pretrained` writes on the hub, in one commit; returns `owner/name@commit`.
+
+        Args:
+            name: `owner/name`; made if it is not there.
+            private: Whether only its owner sees it; by default as the hub has it.
+            revision: A branch, made if it is not there; by default the main one.
+            token: By default that of `hf auth login`, or HF_TOKEN.
+            scores: As in `save_pretrained`.
+
+        Raises:
+            UserError: The hub cannot be reached or does not take it, the model is there and public though `private` is
+                asked for, or the scores have another form.
+        """
+        from seq2seq.inference.export import push_model
+
+        return push_model(self, name, scores, private=private, revision=revision, token=token)
 
     def translate(
         self, sentences: Sequence[str], beam_size: int | None = None, show_progress: bool = False
@@ -172,37 +213,6 @@ class Translator:
             weights = encoded.weights[0].flatten(0, 1).cpu()  # [L*N, S, S]
             results.append(SelfAttention(sentence, self.tokenizer.source_pieces(ids + [EOS]), weights))
         return results
-
-
-def load_weights(model: Seq2Seq, path: Path) -> None:
-    """Fill a model from a safetensors file, strictly: the same names and shapes, no more and no less.
-
-    Raises:
-        ConfigError: The file is missing, damaged, or made for another model.
-    """
-    try:
-        weights = load_file(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no weights yet; they appear after the run's first validation") from error
-    except (SafetensorError, OSError) as error:
-        raise ConfigError(f"{path}: damaged, or not a safetensors file: {error}") from error
-    expected = named_weights(model)
-    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
-    wrong = sorted(set(expected) ^ set(shapes)) or [
-        f"{name} is {shapes[name]} and should be {tuple(weight.shape)}"
-        for name, weight in expected.items()
-        if shapes[name] != tuple(weight.shape)
-    ]
-    if wrong:
-        raise ConfigError(f"{path}: does not fit the run's config and tokenizer: {', '.join(wrong[:3])}")
-    with torch.no_grad():
-        for name, weight in expected.items():
-            weight.copy_(weights[name])
-
-
-def named_weights(model: Seq2Seq) -> dict[str, Tensor]:
-    """What a file of weights holds: each parameter once, a tied one under its first name."""
-    return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
 def _unicode(texts: Sequence[str]) -> list[str]:

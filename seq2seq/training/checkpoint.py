@@ -9,19 +9,13 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 
 from seq2seq.errors import ConfigError
 from seq2seq.files import LEFTOVERS, remove, sync_folder, write_atomically, written_whole
-from seq2seq.inference.translator import load_weights, named_weights
-from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.inference.model_files import load_weights, save_weights
 from seq2seq.training.state import Progress, Scores, TrainingState
 
 log = logging.getLogger(__name__)
-
-
-def save_weights(model: Seq2Seq, path: Path) -> None:
-    write_atomically(path, save({name: weight.contiguous() for name, weight in named_weights(model).items()}))
 
 
 def save_checkpoint(folder: Path, state: TrainingState) -> None:
