@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from seq2seq.inference.plots import write_picture
+from seq2seq.visualization.plots import write_picture
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024

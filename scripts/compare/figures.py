@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from compare.measures import Example
-from seq2seq.inference.panels import Panel
-from seq2seq.inference.plots import plot_panels
+from seq2seq.visualization.panels import Panel
+from seq2seq.visualization.plots import plot_panels
 
 PER_ROW = 4
 """Settings side by side in the picture of their attention."""

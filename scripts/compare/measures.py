@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from compare.comparison import Candidate
 from seq2seq.config import Section
 from seq2seq.data.corpus import read_corpus
+from seq2seq.evaluation.by_length import LengthBucket, bleu_by_source_length
+from seq2seq.evaluation.metrics import Score, score_translations
 from seq2seq.files import write_atomically
-from seq2seq.inference.attention_statistics import AttentionStatistics, attention_statistics
-from seq2seq.inference.by_length import LengthBucket, bleu_by_source_length
-from seq2seq.inference.evaluation import Score, score_translations
 from seq2seq.inference.translator import Translator
+from seq2seq.visualization.attention_statistics import AttentionStatistics, attention_statistics
 
 
 class Example(Section):

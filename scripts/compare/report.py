@@ -14,9 +14,9 @@ from compare.processes import Finished, read_finished
 from compare.speed import WARMUP, Speed, read_speed
 from seq2seq.errors import UserError
 from seq2seq.files import write_atomically
-from seq2seq.inference.line_plots import Line, length_figure, lines_figure
-from seq2seq.inference.pictures import write_picture
 from seq2seq.training.curves import read_metrics
+from seq2seq.visualization.line_plots import Line, length_figure, lines_figure
+from seq2seq.visualization.pictures import write_picture
 
 NONE = "–"
 

@@ -77,9 +77,9 @@ def run(options: argparse.Namespace) -> None:
     if options.encoder and options.targets:
         raise UserError("--encoder and --target do not go together: an encoder reads the source alone")
 
-    from seq2seq.inference.attention_views import view_attention, view_self_attention
-    from seq2seq.inference.plots import plot_panels
-    from seq2seq.inference.terminal import draw_panels
+    from seq2seq.visualization.attention_views import view_attention, view_self_attention
+    from seq2seq.visualization.plots import plot_panels
+    from seq2seq.visualization.terminal import draw_panels
 
     runs = [options.run, *options.compare]
     if options.encoder:

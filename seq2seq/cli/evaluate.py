@@ -11,9 +11,9 @@ from seq2seq.cli.arguments import LAYOUT, Commands, add_search, positive
 from seq2seq.errors import DataError, UserError
 
 if TYPE_CHECKING:
-    from seq2seq.inference.held_out import HeldOut
-    from seq2seq.inference.overlap import Overlap
-    from seq2seq.inference.systems import System
+    from seq2seq.evaluation.held_out import HeldOut
+    from seq2seq.evaluation.overlap import Overlap
+    from seq2seq.evaluation.systems import System
 
 
 def add_to(commands: Commands) -> None:
@@ -103,10 +103,10 @@ def run(options: argparse.Namespace) -> None:
     runs = [Path(run) for run in options.runs]
     _check(options, runs)
 
-    from seq2seq.inference.evaluation import build_metric
-    from seq2seq.inference.held_out import read_held_out
-    from seq2seq.inference.reports import format_report
-    from seq2seq.inference.systems import evaluate_systems
+    from seq2seq.evaluation.held_out import read_held_out
+    from seq2seq.evaluation.metrics import build_metric
+    from seq2seq.evaluation.reports import format_report
+    from seq2seq.evaluation.systems import evaluate_systems
 
     held_out = read_held_out(runs, options.split, options.source, options.target)
     build_metric("bleu", held_out.target_language)  # fails now rather than after translating
@@ -118,8 +118,8 @@ def run(options: argparse.Namespace) -> None:
     by_length = options.by_length or options.plot is not None
     evaluations = evaluate_systems(systems, held_out, options.bootstrap, options.lowercase, by_length, options.examples)
     if options.plot is not None:
-        from seq2seq.inference.labels import short_names
-        from seq2seq.inference.line_plots import plot_by_length
+        from seq2seq.visualization.labels import short_names
+        from seq2seq.visualization.line_plots import plot_by_length
 
         names = short_names([Path(system.name) for system in systems])
         buckets = [evaluation.by_length or [] for evaluation in evaluations]
@@ -152,12 +152,12 @@ def _check(options: argparse.Namespace, runs: list[Path]) -> None:
             raise UserError("--output writes the translations of one RUN: evaluate one, without --translations")
         require_writable(options.output)
     if options.plot is not None:
-        from seq2seq.inference.pictures import require_picture_name
+        from seq2seq.visualization.pictures import require_picture_name
 
         require_picture_name(options.plot)
         require_writable(options.plot)
     if options.bootstrap is not None or max(len(runs), len(options.translations)) > 1:
-        from seq2seq.inference.evaluation import require_seed
+        from seq2seq.evaluation.metrics import require_seed
 
         require_seed()
 
@@ -165,7 +165,7 @@ def _check(options: argparse.Namespace, runs: list[Path]) -> None:
 def _read(files: list[Path], run: Path, num_sentences: int) -> "list[System]":
     """The translations of each file."""
     from seq2seq.data.lines import read_lines
-    from seq2seq.inference.systems import System
+    from seq2seq.evaluation.systems import System
 
     systems = [System(str(run), list(read_lines(file)), file=str(file)) for file in files]
     for system in systems:
@@ -179,9 +179,9 @@ def _read(files: list[Path], run: Path, num_sentences: int) -> "list[System]":
 
 def _translate(options: argparse.Namespace, runs: list[Path], sources: list[str]) -> "list[System]":
     """The translations of each run, and how fast they came."""
+    from seq2seq.evaluation.speed import translate_timed
+    from seq2seq.evaluation.systems import System
     from seq2seq.files import write_atomically
-    from seq2seq.inference.speed import translate_timed
-    from seq2seq.inference.systems import System
     from seq2seq.inference.translator import Translator
 
     translators = [Translator.load(run, options.device) for run in runs]  # all, before long work
@@ -200,7 +200,7 @@ def _translate(options: argparse.Namespace, runs: list[Path], sources: list[str]
 
 
 def _note_tokenized(systems: "list[System]") -> None:
-    from seq2seq.inference.evaluation import TOKENIZED, num_tokenized
+    from seq2seq.evaluation.metrics import TOKENIZED, num_tokenized
 
     for system in systems:
         number = num_tokenized(system.texts)
@@ -215,7 +215,7 @@ def _note_tokenized(systems: "list[System]") -> None:
 def _count_overlaps(runs: list[Path], held_out: "HeldOut") -> dict[str, "Overlap"]:
     """The overlap of each run whose training text can still be read; the others are named on stderr."""
     from seq2seq.data.corpus import read_pairs
-    from seq2seq.inference.overlap import count_overlap
+    from seq2seq.evaluation.overlap import count_overlap
 
     overlaps: dict[str, Overlap] = {}
     for run, config in zip(runs, held_out.configs, strict=True):

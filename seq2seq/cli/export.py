@@ -37,10 +37,10 @@ The hub is told who you are by `hf auth login`, or HF_TOKEN.""",
 
 
 def run(options: argparse.Namespace) -> None:
-    from seq2seq.inference.hub import split_name
-    from seq2seq.inference.model_folder import read_json
-    from seq2seq.inference.scores import check_scores
     from seq2seq.inference.translator import Translator
+    from seq2seq.sharing.hub import split_name
+    from seq2seq.sharing.model_folder import read_json
+    from seq2seq.sharing.scores import check_scores
 
     if options.private and options.push is None:
         raise UserError("--private goes with --push: a folder is as private as where you put it")

@@ -26,7 +26,7 @@ weights of input, state and context, all gates in one matrix.""",
 def run(options: argparse.Namespace) -> None:
     from shutil import get_terminal_size
 
-    from seq2seq.inference.inspection import format_inspection, inspect_run
+    from seq2seq.visualization.inspection import format_inspection, inspect_run
 
     inspection = inspect_run(options.run)
     width = get_terminal_size().columns if sys.stdout.isatty() else None

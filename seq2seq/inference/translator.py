@@ -16,9 +16,9 @@ from seq2seq.data.batching import group_by_budget, pad
 from seq2seq.data.tokenizer import BOS, EOS, Tokenizer
 from seq2seq.device import choose_device
 from seq2seq.errors import UserError
-from seq2seq.inference.model_files import read_model
 from seq2seq.inference.search import NOT_NUMBERS, beam_search
 from seq2seq.model.seq2seq import Seq2Seq
+from seq2seq.sharing.model_files import read_model
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Translator:
         Raises:
             UserError: The folder exists or cannot be written, or the scores have another form.
         """
-        from seq2seq.inference.export import export_model
+        from seq2seq.sharing.export import export_model
 
         export_model(self, Path(folder), scores)
 
@@ -111,7 +111,7 @@ class Translator:
             UserError: The hub cannot be reached or does not take it, the model is there and public though `private` is
                 asked for, or the scores have another form.
         """
-        from seq2seq.inference.export import push_model
+        from seq2seq.sharing.export import push_model
 
         return push_model(self, name, scores, private=private, revision=revision, token=token)
 

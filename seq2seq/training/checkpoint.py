@@ -12,7 +12,7 @@ import torch
 
 from seq2seq.errors import ConfigError
 from seq2seq.files import LEFTOVERS, remove, sync_folder, write_atomically, written_whole
-from seq2seq.inference.model_files import load_weights, save_weights
+from seq2seq.sharing.model_files import load_weights, save_weights
 from seq2seq.training.state import Progress, Scores, TrainingState
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2seq.inference.plots import write_picture
+from seq2seq.visualization.plots import write_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,8 +18,8 @@ from seq2seq.data.filtering import keep_usable, require_some
 from seq2seq.data.tokenized import Fingerprint, Pairs, StoredPairs, tokenize_once
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import ConfigError
+from seq2seq.evaluation.metrics import build_metric
 from seq2seq.files import write_atomically
-from seq2seq.inference.evaluation import build_metric
 from seq2seq.training.processes import Processes
 from seq2seq.training.streaming import PairStream
 

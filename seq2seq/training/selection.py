@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from seq2seq.config import Config, TrainingConfig
-from seq2seq.inference.model_files import save_weights
+from seq2seq.sharing.model_files import save_weights
 from seq2seq.training.curves import plot_curves
 from seq2seq.training.preparation import TrainingData
 from seq2seq.training.records import Records

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seq2seq.errors import ConfigError
-from seq2seq.inference.panels import Panel
-from seq2seq.inference.plots import panels_figure
+from seq2seq.visualization.panels import Panel
+from seq2seq.visualization.plots import panels_figure
 
 if TYPE_CHECKING:
     from seq2seq.inference.translator import Translation

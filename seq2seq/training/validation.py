@@ -9,7 +9,7 @@ from seq2seq.config import Config
 from seq2seq.data.batching import collate, length_batches
 from seq2seq.data.tokenized import Pairs
 from seq2seq.device import mixed_precision
-from seq2seq.inference.evaluation import score_translations
+from seq2seq.evaluation.metrics import score_translations
 from seq2seq.inference.translator import Translation, Translator
 from seq2seq.training.loss import cross_entropy
 from seq2seq.training.preparation import TrainingData
