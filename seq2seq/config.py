@@ -330,12 +330,34 @@ class TrainingConfig(Section):
 class SearchConfig(Section):
     beam_size: PositiveInt = 5
     """1 is greedy search."""
+    length_normalization: Literal["exponent", "gnmt", "reward"] = "exponent"
+    """How finished hypotheses of different length are ranked: by log-probability / length ** `length_penalty`, by
+    log-probability / ((5 + length) / 6) ** `length_penalty` (Wu et al. 2016, arXiv:1609.08144, equation 14), or by
+    log-probability + `length_penalty` x length. A length is in subword tokens, </s> included."""
     length_penalty: Annotated[float, Field(ge=0.0)] = 1.0
-    """Hypotheses are ranked by log-probability / length ** length_penalty."""
+    """0 ranks by log-probability alone."""
+    coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0
+    """Weight of the price on source tokens that got less attention than 1 in all (the same equation)."""
+    no_repeat_ngram_size: Annotated[int, Field(ge=0)] = 0
+    """No run of this many subword tokens stands twice in a translation; 0 for no such rule."""
+    min_length_ratio: Annotated[float, Field(ge=0.0)] = 0.0
+    """A translation has at least this many tokens a source token."""
     max_length_ratio: Annotated[float, Field(gt=0.0)] = 2.0
     """A translation has at most this many tokens a source token, plus ten."""
+    max_source_length: PositiveInt = 1000
+    """Of a longer source, in subword tokens, the end is not read."""
     batch_tokens: PositiveInt = 4096
     """Padded source tokens a batch, times the beam size."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Number format of the matrix products. With bfloat16 a translation depends a little on its batch."""
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> "SearchConfig":
+        if self.min_length_ratio > self.max_length_ratio:
+            raise ValueError(
+                f"min_length_ratio is {self.min_length_ratio:g}, more than max_length_ratio, {self.max_length_ratio:g}"
+            )
+        return self
 
 
 class Config(Section):
@@ -359,4 +381,6 @@ class Config(Section):
             )
         if self.training.coverage_loss > 0 and self.model.attention.score == "none":
             raise ValueError("training.coverage_loss needs an attention; model.attention.score is none")
+        if self.search.coverage_penalty > 0 and self.model.attention.score == "none":
+            raise ValueError("search.coverage_penalty needs an attention; model.attention.score is none")
         return self

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from seq2seq.errors import UserError
 
@@ -29,11 +30,18 @@ def require_writable(path: str | Path) -> None:
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Write beside the file, flush to the disk, then rename over it: a reader sees the old content or the new."""
+    with opened_atomically(path) as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextmanager
+def opened_atomically(path: str | Path) -> Iterator[BinaryIO]:
+    """Yield a file beside it, to write to bit by bit, which takes its name at the end if nothing has failed."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

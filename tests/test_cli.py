@@ -226,7 +226,7 @@ def test_no_test_split(toy, capsys):
         ([], "COMMAND"),
         (["train"], "CONFIG"),
         (["train", "x.yaml"], "--run"),
-        (["translate", "run", "--beam", "0"], "'0' is not a number from 1 up"),
+        (["translate", "run", "--beam-size", "0"], "'0' is not a number from 1 up"),
         (["evaluate", "run", "--split", "train"], "invalid choice"),
         (["train", "x.yaml", "--run", "run", "--resum", "--fast"], "unrecognized arguments: --fast"),
         (["inspect", "run", "more"], "unrecognized arguments: more"),
@@ -242,7 +242,7 @@ def test_wrong_usage(arguments, message, capsys):
 def test_overrides_and_sentences_may_follow_options():
     options = parse(["train", "c.yaml", "a=1", "--run", "r", "b=2", "--resume", "c=3"])
     assert (options.overrides, options.run, options.resume) == (["a=1", "b=2", "c=3"], Path("r"), True)
-    assert parse(["translate", "r", "--beam", "1", "One.", "Two."]).sentences == ["One.", "Two."]
+    assert parse(["translate", "r", "--beam-size", "1", "One.", "Two."]).sentences == ["One.", "Two."]
     options = parse(["attention", "r", "--target", "Un.", "One.", "--compare", "q", "Two.", "--target", "- Deux."])
     assert (options.sentences, options.targets, options.compare) == (["One.", "Two."], ["Un.", "- Deux."], [Path("q")])
 
@@ -265,7 +265,9 @@ def test_own_score_from_the_current_folder(toy):
 
 def test_every_option_has_a_help_text():
     (commands,) = [action for action in build_parser()._actions if action.choices and action.dest != "help"]
-    assert set(commands.choices) == {"train", "average", "evaluate", "translate", "attention", "inspect", "export"}
+    assert set(commands.choices) == {
+        "train", "average", "evaluate", "translate", "score", "attention", "inspect", "export",
+    }  # fmt: skip
     for command in commands.choices.values():
         assert command.description
         assert "seq2seq" in command.epilog
@@ -288,7 +290,7 @@ def test_help_imports_neither_torch_nor_pydantic():
 
 
 def test_broken_pipe_is_quiet(toy_run):
-    command = f"yes 'a b c' | head -5000 | {sys.executable} -m seq2seq.cli translate {toy_run} --beam 1 | head -1"
+    command = f"yes 'a b c' | head -5000 | {sys.executable} -m seq2seq.cli translate {toy_run} --beam-size 1 | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""The command line: ``seq2seq train | average | evaluate | translate | attention | inspect | export``.
+"""The command line: ``seq2seq train | average | evaluate | translate | score | attention | inspect | export``.
 
 A command has a module of its own here, with `add_to`, which tells argparse about it, and `run`, which imports what the
 command needs when it runs: `--help` waits for none of it.
@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2seq.cli import attention, average, evaluate, export, inspect, train, translate
+from seq2seq.cli import attention, average, evaluate, export, inspect, score, train, translate
 from seq2seq.cli.arguments import LAYOUT
 from seq2seq.errors import TrainingStopped, UserError
 
-COMMANDS = (train, average, evaluate, translate, attention, inspect, export)
+COMMANDS = (train, average, evaluate, translate, score, attention, inspect, export)
 """In the order in which --help lists them."""
 
 
@@ -51,9 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse a command line. Overrides, sentences and runs may stand before, between and after the options."""
+    """Parse a command line. Overrides, sentences and runs may stand before, between and after the options; after `--`
+    come none but sentences."""
     parser = build_parser()
-    options, rest = parser.parse_known_args(arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options, rest = parser.parse_known_args(arguments[:end])
     # Of these argparse takes only those that stand together with the other positionals.
     texts = next((getattr(options, name) for name in ("overrides", "sentences", "runs") if name in options), None)
     unknown = [text for text in rest if text.startswith("-") or texts is None]
@@ -61,6 +64,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if texts is not None:
         texts.extend(rest)
+    options.after_dashes = arguments[end + 1 :]
+    if options.after_dashes and "sentences" not in options:
+        parser.error(f"unrecognized arguments: {' '.join(arguments[end:])}")
     return options
 
 

@@ -14,7 +14,13 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--beam", metavar="K", type=positive, help="beam size, 1 for greedy (default: the config's)")
+    parser.add_argument(
+        "--beam-size", metavar="K", type=positive, help="hypotheses kept, 1 for greedy (default: the config's)"
+    )
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),

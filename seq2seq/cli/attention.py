@@ -27,7 +27,7 @@ A .json file is a list with an object for each sentence and run:
   run            the name of the run's folder, with those above it where two share the name
   source         the sentence
   text           its translation                                        (not with --encoder)
-  score          log-probability / number of tokens ** search.length_penalty    (the same)
+  score          by which search ranks: log-probability / number of tokens, as search.length_* has it  (the same)
   source_tokens  the subword pieces that the encoder read, closed by </s>
   tokens         the subword pieces of the translation, closed by </s>; with --encoder, the source's
   weights        [head][token][source token], rounded to 6 digits
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
     if options.encoder:
         rows = view_self_attention(runs, options.sentences, options.device)
     else:
-        rows = view_attention(runs, options.sentences, options.targets, options.beam, options.device)
+        rows = view_attention(runs, options.sentences, options.targets, options.beam_size, options.device)
     grid = [[view.panel() for view in row] for row in rows]
     if output is None:
         print(draw_panels([panel for row in grid for panel in row], get_terminal_size().columns))

@@ -187,7 +187,7 @@ def _translate(options: argparse.Namespace, runs: list[Path], sources: list[str]
     translators = [Translator.load(run, options.device) for run in runs]  # all, before long work
     systems = []
     for run, translator in zip(runs, translators, strict=True):
-        texts, speed = translate_timed(translator, sources, options.beam, sys.stderr.isatty())
+        texts, speed = translate_timed(translator, sources, options.beam_size, sys.stderr.isatty())
         systems.append(System(str(run), texts, speed=speed))
         print(
             f"seq2seq: {run}: translated {len(texts):,} sentences in {speed.seconds:.1f} s: "

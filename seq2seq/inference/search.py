@@ -1,4 +1,4 @@
-"""Beam search over a batch of sentences; a beam of one is greedy search."""
+"""Greedy search, beam search and sampling over a batch of sentences, with one model or several."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,95 +9,167 @@ from torch import Tensor
 
 from seq2seq.data.tokenizer import BOS, EOS
 from seq2seq.errors import UserError
+from seq2seq.inference.constraints import Constraints
+from seq2seq.inference.ensemble import read, step
+from seq2seq.inference.options import SearchOptions
+from seq2seq.inference.ranking import best_reachable, coverage_penalty, normalize
+from seq2seq.inference.sampling import Sampler
+from seq2seq.inference.trace import Hypothesis, Trace
 from seq2seq.model.seq2seq import Seq2Seq
 
 NOT_NUMBERS = "the model gives no token a probability: its weights or its attention yield NaN"
 
+NEEDED_SHARE = 0.8
+"""Rows whose hypotheses have ended are computed in vain until less than this share is needed: taking them out copies
+the memories of all others."""
+STEPS_BETWEEN_LOOKS = 8
+"""On a GPU, what has ended is asked for only so often: each time the processor waits until the device is done."""
 
-class Hypothesis(NamedTuple):
-    ids: list[int]
-    """Target ids, closed by EOS."""
-    log_prob: float
-    """Sum of the log-probabilities of its tokens, EOS included."""
-    score: float
-    """log_prob / number of tokens ** length_penalty, by which hypotheses are ranked."""
-    weights: Float[Tensor, "N T S"]
-    """Attention weights of each of its tokens over the source; N is 0 without attention."""
+
+class Ended(NamedTuple):
+    """The n best hypotheses that have ended in each sentence, best first; -inf where there are not so many yet."""
+
+    scores: Float[Tensor, "B n"]
+    totals: Float[Tensor, "B n"]
+    lengths: Int[Tensor, "B n"]
+    rows: Int[Tensor, "B n"]
+
+    def merge(self, others: "Ended") -> "Ended":
+        both = Ended(*(torch.cat(parts, dim=1) for parts in zip(self, others, strict=True)))
+        order = both.scores.argsort(dim=1, descending=True, stable=True)[:, : self.scores.size(1)]
+        return Ended(*(part.gather(1, order) for part in both))
 
 
 @torch.inference_mode()
-def beam_search(
-    model: Seq2Seq,
+def search(
+    models: Sequence[Seq2Seq],
     source: Int[Tensor, "B S"],
     source_mask: Bool[Tensor, "B S"],
-    beam_size: int,
-    length_penalty: float = 1.0,
-    max_length_ratio: float = 2.0,
-    never_generated: Sequence[int] = (),
-) -> list[Hypothesis]:
-    """The best hypothesis for each source sentence.
+    options: SearchOptions,
+    forbidden: Sequence[int] = (),
+    prefixes: Sequence[Sequence[int]] | None = None,
+    numbers: Sequence[int] | None = None,
+) -> list[list[Hypothesis]]:
+    """The `n_best` best hypotheses of each sentence, best first; fewer where search finds fewer.
 
-    Beams are batch rows. A hypothesis ends with EOS, when it is among a sentence's `beam_size` best continuations; a
-    sentence with `beam_size` ended hypotheses leaves the batch. At max_length_ratio x source tokens + 10 tokens only
-    EOS may follow, so every search ends and every score is that of a complete sentence.
+    A beam has `beam_size` places. At each step the best continuations of its hypotheses, by log-probability, take the
+    places in which none has ended; one that ends, by EOS, keeps its place. So a beam of one is greedy search. A
+    sentence is done when all places have ended, or when none that goes on can still beat the n-th best that has.
+    No hypothesis is without end: at its limit of length only EOS may follow.
+
+    Args:
+        forbidden: Ids that no hypothesis may hold, but for its prefix.
+        prefixes: Target ids that a sentence's hypotheses begin with.
+        numbers: The sentences' numbers in the input, which their samples depend on.
 
     Raises:
         UserError: The model's probabilities are not numbers.
     """
-    device, num_sentences = source.device, source.size(0)
-    memory, state = model.encode(source, source_mask)
-    rows = torch.arange(num_sentences, device=device).repeat_interleave(beam_size)
-    memory, state = memory.reorder(rows), state.reorder(rows)
-    limits = [int(length * max_length_ratio) + 10 for length in source_mask.sum(dim=1).tolist()]
-    tokens = torch.full((len(rows), 1), BOS, device=device)  # [B*K, t]
-    weights: Tensor | None = None  # attention weights so far
-    totals = torch.full((num_sentences, beam_size), -torch.inf, device=device)
-    totals[:, 0] = 0.0  # all beams start alike: let one of them live
-    forbidden = torch.tensor(list(never_generated), dtype=torch.long, device=device)
-    sentences = list(range(num_sentences))  # which sentence each row group belongs to
-    ended: list[list[Hypothesis]] = [[] for _ in sentences]
+    device, num_sentences, beam_size = source.device, source.size(0), options.beam_size
+    prefixes = [[]] * num_sentences if prefixes is None else prefixes
+    rules = Constraints(options, source_mask.sum(dim=1).tolist(), prefixes, forbidden, device)
+    sampler = Sampler(options, range(num_sentences) if numbers is None else numbers) if options.sample else None
+    first_place = torch.arange(num_sentences, device=device).unsqueeze(1) * beam_size  # [B, 1]
+    rank = torch.arange(beam_size, device=device)
 
-    while sentences:
-        length = tokens.size(1)  # of the hypotheses after this step, EOS included
-        output, state, step_weights = model.decode(tokens[:, -1:], state, memory)
-        log_probs = torch.log_softmax(model.output_layer(output[:, 0]).float(), dim=-1)  # [B*K, V]
-        log_probs.index_fill_(1, forbidden, -torch.inf)
-        for group, name in enumerate(sentences):
-            if length == limits[name]:
-                rows_at_limit = log_probs[group * beam_size : (group + 1) * beam_size]
-                rows_at_limit[:, :EOS], rows_at_limit[:, EOS + 1 :] = -torch.inf, -torch.inf
+    # Of all places [B*K] those in `places` have a row of their own in the batch; at first one for each sentence.
+    places, reading = first_place.squeeze(1), read(models, source, source_mask)
+    tokens = torch.full_like(places, BOS)  # [R]
+    totals = torch.zeros(num_sentences, dtype=torch.float64, device=device)  # [R], of log-probabilities
+    history = tokens.unsqueeze(1) if rules.need_tokens else None
+    coverage = torch.zeros_like(source, dtype=torch.float32) if options.coverage_penalty > 0 else None
+    num_free = torch.full_like(places, beam_size)  # [B], places in which none has ended
+    ended = _none_ended(num_sentences, options.n_best, device)
+    trace = Trace()
 
-        # A sentence's best 2K continuations are among the best 2K of each of its beams.
-        values, tops = log_probs.topk(min(2 * beam_size, log_probs.size(1)), dim=1)  # [B*K, 2K]
-        continued = totals.unsqueeze(2) + values.unflatten(0, (-1, beam_size))  # [B, K, 2K]
-        best, flat = continued.flatten(1).topk(min(2 * beam_size, beam_size * values.size(1)), dim=1)  # [B, 2K]
-        offsets = torch.arange(len(sentences), device=device).unsqueeze(1) * beam_size
-        parents = flat // values.size(1) + offsets  # as rows of the batch
-        chosen = tops.view(len(sentences), -1).gather(1, flat)
-        weights = step_weights if weights is None else torch.cat([weights, step_weights], dim=2)  # [B*K, N, t, S]
+    for length in range(1, rules.longest + 1):
+        sentences = places // beam_size
+        log_probs, weights, reading = step(models, tokens, reading)
+        trace.look(weights)
+        log_probs = rules.apply(log_probs, sentences, length, history)
+        choices = (
+            log_probs.topk(min(beam_size, log_probs.size(1)), dim=1).indices
+            if sampler is None
+            else sampler.draw(log_probs, sentences.tolist())
+        )  # [R, C]: a sentence's best K continuations are among the best K of each of its rows
+        continued = totals.unsqueeze(1) + log_probs.gather(1, choices)
+        grid = continued.new_full((num_sentences * beam_size, choices.size(1)), -torch.inf)
+        grid = grid.index_copy_(0, places, continued).view(num_sentences, -1)  # [B, K*C]
+        best, flat = grid.topk(min(beam_size, grid.size(1)), dim=1)  # [B, K]
+        row_of_place = torch.zeros_like(grid[:, :beam_size].flatten(), dtype=torch.long)
+        row_of_place[places] = torch.arange(len(places), device=device)
+        parents = row_of_place[flat // choices.size(1) + first_place]  # [B, K]
+        parents = torch.where(best > -torch.inf, parents, row_of_place[first_place])  # a row of the same sentence
+        chosen = choices[parents, flat % choices.size(1)]
 
-        ends = (chosen == EOS) & (best > -torch.inf)
-        for group, rank in ends[:, :beam_size].nonzero().tolist():
-            row, total = int(parents[group, rank]), float(best[group, rank])
-            ids = [*tokens[row, 1:].tolist(), EOS]
-            hypothesis = Hypothesis(ids, total, total / length**length_penalty, weights[row].clone())
-            ended[sentences[group]].append(hypothesis)
+        valid = (best > -torch.inf) & (rank < num_free.unsqueeze(1))
+        ends = valid & (chosen == EOS)
+        scores = normalize(best, length, options)
+        if coverage is not None:
+            coverage = coverage + weights.mean(dim=1)
+            scores = scores + coverage_penalty(coverage, source_mask[sentences], options)[parents]
+        ended = ended.merge(
+            Ended(scores.masked_fill(~ends, -torch.inf), best, torch.full_like(parents, length), parents)
+        )
+        num_free = num_free - ends.sum(dim=1)
 
-        order = torch.where(chosen == EOS, 1, 0).argsort(dim=1, stable=True)[:, :beam_size]  # best that go on, in order
-        totals = best.gather(1, order).masked_fill((chosen == EOS).gather(1, order), -torch.inf)
-        rows, chosen = parents.gather(1, order), chosen.gather(1, order)
-        alive = (totals[:, 0] > -torch.inf).tolist()
-        going = [group for group, name in enumerate(sentences) if alive[group] and len(ended[name]) < beam_size]
-        if len(going) < len(sentences):
-            keep = torch.tensor(going, dtype=torch.long, device=device)
-            totals, rows, chosen = totals[keep], rows[keep], chosen[keep]
-            sentences = [sentences[group] for group in going]
-            memory = memory.reorder(rows[:, :1].expand(-1, beam_size).flatten())
-        rows = rows.flatten()
-        state = state.reorder(rows)
-        weights = weights.index_select(0, rows)
-        tokens = torch.cat([tokens.index_select(0, rows), chosen.flatten().unsqueeze(1)], dim=1)
+        live = valid & ~ends
+        order = (~live).to(torch.uint8).argsort(dim=1, stable=True)  # those that go on first, best first
+        going = best.masked_fill(~live, -torch.inf).gather(1, order)
+        worst_kept = ended.scores[:, -1]
+        runs = best_reachable(going[:, 0], rules.limits, options) > worst_kept  # false too where none goes on
+        going = going.masked_fill(~runs.unsqueeze(1), -torch.inf)
 
-    if not all(ended):
+        needed = runs.unsqueeze(1) & (rank < num_free.unsqueeze(1))
+        new_places = _places_to_compute(places, needed, length)
+        if len(new_places) == 0:
+            break
+        rows = parents.gather(1, order).flatten()[new_places]
+        tokens = chosen.gather(1, order).flatten()[new_places]
+        totals = going.flatten()[new_places]
+        trace.go_on(tokens, totals, rows)
+        reading = reading.reorder(rows, same_sentences=new_places is places)
+        places = new_places
+        if history is not None:
+            history = torch.cat([history[rows], tokens.unsqueeze(1)], dim=1)
+        if coverage is not None:
+            coverage = coverage[rows]
+    return _hypotheses(ended, trace)
+
+
+def _none_ended(num_sentences: int, size: int, device: torch.device) -> Ended:
+    numbers = torch.full((num_sentences, size), -torch.inf, dtype=torch.float64, device=device)
+    indices = torch.ones((num_sentences, size), dtype=torch.long, device=device)
+    return Ended(numbers, numbers, indices, torch.zeros_like(indices))
+
+
+def _places_to_compute(places: Tensor, needed: Bool[Tensor, "B K"], length: int) -> Tensor:
+    """The places that get a row in the next step: all that are needed, and perhaps some that are not."""
+    if length == 1 and needed.is_cuda:
+        return torch.arange(needed.numel(), device=needed.device)
+    if needed.is_cuda and length % STEPS_BETWEEN_LOOKS != 0:
+        return places
+    wanted = needed.flatten().nonzero().squeeze(1)
+    if length > 1 and len(wanted) >= NEEDED_SHARE * len(places):
+        return places
+    return wanted
+
+
+def _hypotheses(ended: Ended, trace: Trace) -> list[list[Hypothesis]]:
+    if bool((ended.scores[:, 0] == -torch.inf).any()):
         raise UserError(NOT_NUMBERS)
-    return [max(hypotheses, key=lambda hypothesis: hypothesis.score) for hypotheses in ended]
+    lengths, rows, totals = ended.lengths.flatten(), ended.rows.flatten(), ended.totals.flatten()
+    tokens, sums, weights = trace.read_back(lengths, rows, totals)
+    num_sentences, size = ended.scores.shape
+    scores, lengths = ended.scores.tolist(), ended.lengths.tolist()
+    results: list[list[Hypothesis]] = []
+    for sentence in range(num_sentences):
+        found = []
+        for n in range(size):
+            if scores[sentence][n] > -torch.inf:
+                index, length = sentence * size + n, lengths[sentence][n]
+                values = torch.diff(sums[index, :length], prepend=sums.new_zeros(1)).tolist()
+                ids = [*tokens[index, : length - 1].tolist(), EOS]
+                found.append(Hypothesis(ids, values, scores[sentence][n], weights[index, :, :length]))
+        results.append(found)
+    return results

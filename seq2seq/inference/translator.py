@@ -1,61 +1,48 @@
-"""A trained run as an object that translates."""
+"""A trained run, or several as one, as an object that translates."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
 from seq2seq.config import Config
 from seq2seq.data.batching import group_by_budget, pad
 from seq2seq.data.tokenizer import BOS, EOS, Tokenizer
-from seq2seq.device import choose_device
-from seq2seq.errors import UserError
-from seq2seq.inference.search import NOT_NUMBERS, beam_search
+from seq2seq.device import choose_device, mixed_precision
+from seq2seq.errors import ConfigError, UserError
+from seq2seq.inference.ensemble import mean_probability, mean_weights
+from seq2seq.inference.options import SearchChanges, SearchOptions, search_options
+from seq2seq.inference.ranking import coverage_penalty, normalize
+from seq2seq.inference.search import NOT_NUMBERS, search
+from seq2seq.inference.trace import Hypothesis
+from seq2seq.inference.translation import SelfAttention, Translation, blank
+from seq2seq.inference.word_alignment import align_words, words_of_pieces
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.sharing.model_files import read_model
 
 
-@dataclass(frozen=True)
-class Translation:
-    source: str
-    text: str
-    score: float
-    """log-probability / number of tokens ** length_penalty; 0 for a blank line."""
-    source_tokens: list[str]
-    """The subword pieces that the encoder read, closed by </s>."""
-    tokens: list[str]
-    """The subword pieces that the decoder wrote, closed by </s>."""
-    weights: Float[Tensor, "N T S"]
-    """Attention weights: for each head, one row a token over the source tokens. N is 0 without attention."""
-
-
-@dataclass(frozen=True)
-class SelfAttention:
-    """What a Transformer encoder looks at."""
-
-    source: str
-    source_tokens: list[str]
-    """The subword pieces that the encoder read, closed by </s>; none of a blank line."""
-    weights: Float[Tensor, "LN S S"]
-    """Layer by layer, in each head by head: one row a token over all the tokens."""
-
-    @property
-    def tokens(self) -> list[str]:
-        """The pieces that look, as those of a translation do: the same."""
-        return self.source_tokens
-
-
 class Translator:
-    """Translates sentences with a model, its tokenizer and its config, which belong together."""
+    """Translates sentences with a model, its tokenizer and its config, which belong together.
 
-    def __init__(self, model: Seq2Seq, tokenizer: Tokenizer, config: Config, folder: Path | None = None):
+    Several models may vote: the probability of a token is then the mean of theirs. The first one's config rules. What a
+    call asks for is in its arguments and nothing of it stays, so that several threads may share a translator.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        tokenizer: Tokenizer,
+        config: Config,
+        others: Sequence[Seq2Seq] = (),
+        folder: Path | None = None,
+    ):
         self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.models = (model, *others)
         self.folder = folder
         """Where they were read, and what is known of data and scores lies."""
 
@@ -74,7 +61,7 @@ class Translator:
             DataError: The tokenizer is missing or damaged.
         """
         model, tokenizer, config, folder = read_model(run, allow_imports)
-        return cls(model.to(choose_device(device)).eval(), tokenizer, config, folder)
+        return cls(model.to(choose_device(device)).eval(), tokenizer, config, folder=folder)
 
     def save_pretrained(self, folder: str | Path, scores: dict[str, Any] | None = None) -> None:
         """Write a new folder that has all that `load` needs, and a model card; and no path of this machine.
@@ -115,104 +102,252 @@ class Translator:
 
         return push_model(self, name, scores, private=private, revision=revision, token=token)
 
+    @classmethod
+    def load_ensemble(cls, runs: Sequence[str | Path], device: str = "auto") -> "Translator":
+        """Read the best models of several run folders, to vote.
+
+        Raises:
+            ConfigError: One cannot be loaded, or has another vocabulary than the first.
+        """
+        first, *others = (cls.load(run, device) for run in runs)
+        for run, other in zip(runs[1:], others, strict=True):
+            if other.tokenizer.fingerprint != first.tokenizer.fingerprint:
+                raise ConfigError(
+                    f"{run}: its vocabulary is not that of {runs[0]}: runs translate together where their tokenizers "
+                    "are the same, trained on the same text with the same settings"
+                )
+        return cls(first.model, first.tokenizer, first.config, [other.model for other in others])
+
     def translate(
-        self, sentences: Sequence[str], beam_size: int | None = None, show_progress: bool = False
+        self,
+        sentences: Sequence[str],
+        beam_size: int | None = None,
+        *,
+        prefix: str | Sequence[str] = "",
+        show_progress: bool = False,
+        **changes: Unpack[SearchChanges],
     ) -> list[Translation]:
         """Translate each sentence, in order; a blank one gives a blank translation.
 
         Padding enters no sum: a sentence's translation does not depend on its company, but for the rounding of the
-        matrix products.
-        """
-        search = self.config.search
-        beam_size = search.beam_size if beam_size is None else beam_size
-        source_ids = [ids + [EOS] for ids in self.tokenizer.encode_source(_unicode(sentences))]
-        order = sorted(
-            (index for index, ids in enumerate(source_ids) if len(ids) > 1), key=lambda index: len(source_ids[index])
-        )
-        results = [_blank(sentence) for sentence in sentences]
-        device = next(self.model.parameters()).device
-        groups = group_by_budget([len(source_ids[index]) for index in order], max(1, search.batch_tokens // beam_size))
-        with tqdm(total=len(order), desc="translating", unit="sentence", disable=not show_progress) as progress:
-            for group in reversed(groups):  # longest first: what does not fit in memory shows at once
-                source, source_mask = pad([source_ids[index] for index in order[group]])
-                hypotheses = beam_search(
-                    self.model,
-                    source.to(device),
-                    source_mask.to(device),
-                    beam_size,
-                    search.length_penalty,
-                    search.max_length_ratio,
-                    self.tokenizer.never_generated,
-                )
-                for index, hypothesis in zip(order[group], hypotheses, strict=True):
-                    results[index] = Translation(
-                        source=sentences[index],
-                        text=self.tokenizer.decode(hypothesis.ids),
-                        score=hypothesis.score,
-                        source_tokens=self.tokenizer.source_pieces(source_ids[index]),
-                        tokens=self.tokenizer.target_pieces(hypothesis.ids),
-                        weights=hypothesis.weights[:, :, : len(source_ids[index])].cpu(),
-                    )
-                progress.update(len(hypotheses))
-        return results
+        matrix products, which may decide between two continuations of the same probability but for that rounding.
 
-    @torch.inference_mode()
-    def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[Translation]:
-        """Score given translations, and tell what the model looks at while it reads them (forced decoding).
-
-        Each result has the target as its text, the score that search would give it, and the weights of each of its
-        tokens, </s> included. A target is cut into pieces as in training; search may have found the same text in other
-        pieces. A blank target is the </s> alone. A blank source has one translation, as in `translate`: the blank one,
-        with score 0; any other has score -inf. Neither has tokens or weights.
+        Args:
+            beam_size: 1 is greedy search; by default the config's.
+            prefix: What translations begin with; one for all, or one each. Its last word may go on.
+            changes: Other settings than the config's, by name, for this call: see `SearchOptions`.
 
         Raises:
+            ConfigError: A setting is out of range, or makes no sense beside another.
+            UserError: There is not one prefix for each sentence, or the model's probabilities are not numbers.
+        """
+        if not isinstance(prefix, str) and len(prefix) != len(sentences):
+            raise UserError(f"{len(prefix)} prefixes for {len(sentences)} sentences: give one for each, or one for all")
+        options = self._options(beam_size, changes)
+        prefixes = [prefix] * len(sentences) if isinstance(prefix, str) else prefix
+        with _bar(show_progress) as progress:
+            return self._translate(sentences, prefixes, options, 0, progress)
+
+    def translate_stream(
+        self,
+        chunks: Iterable[Sequence[str]],
+        beam_size: int | None = None,
+        *,
+        prefix: str = "",
+        show_progress: bool = False,
+        **changes: Unpack[SearchChanges],
+    ) -> Iterator[Translation]:
+        """The same for a text of any length, in flat memory: a chunk's translations are there before the next is read.
+
+        Raises:
+            ConfigError: As in `translate`.
+            UserError: As in `translate`.
+        """
+        return self._stream(chunks, self._options(beam_size, changes), prefix, show_progress)
+
+    def _stream(
+        self, chunks: Iterable[Sequence[str]], options: SearchOptions, prefix: str, show_progress: bool
+    ) -> Iterator[Translation]:
+        number = 0
+        with _bar(show_progress) as progress:
+            for chunk in chunks:
+                yield from self._translate(chunk, [prefix] * len(chunk), options, number, progress)
+                number += len(chunk)
+
+    def _translate(
+        self, sentences: Sequence[str], prefixes: Sequence[str], options: SearchOptions, first: int, progress: tqdm
+    ) -> list[Translation]:
+        """Sentences whose first has this number in the input, in batches of like length."""
+        all_ids = self.tokenizer.encode_source(_unicode(sentences))
+        source_ids = [ids[: options.max_source_length] + [EOS] for ids in all_ids]
+        prefix_ids = self.tokenizer.encode_target(_unicode(prefixes))
+        order = sorted((index for index, ids in enumerate(all_ids) if ids), key=lambda index: len(source_ids[index]))
+        results = [blank(sentence) for sentence in sentences]
+        progress.total = (progress.total or 0) + len(sentences)
+        progress.update(len(sentences) - len(order))
+        budget = max(1, options.batch_tokens // options.beam_size)
+        for group in reversed(group_by_budget([len(source_ids[index]) for index in order], budget)):
+            batch = order[group]  # longest first: what does not fit in memory shows at once
+            found = self._search([source_ids[i] for i in batch], [prefix_ids[i] for i in batch], options,
+                                 [first + i for i in batch])  # fmt: skip
+            for index, hypotheses in zip(batch, found, strict=True):
+                num_unread = len(all_ids[index]) - len(source_ids[index]) + 1
+                results[index] = self._describe(sentences[index], source_ids[index], hypotheses, num_unread)
+            progress.update(len(batch))
+        return results
+
+    def _search(
+        self,
+        source_ids: Sequence[list[int]],
+        prefix_ids: Sequence[list[int]],
+        options: SearchOptions,
+        numbers: Sequence[int],
+    ) -> list[list[Hypothesis]]:
+        source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
+        with mixed_precision(self.device, getattr(torch, options.precision)):
+            never = self.tokenizer.never_generated
+            return search(self.models, source, source_mask, options, never, prefix_ids, numbers)
+
+    def _describe(
+        self, source: str, source_ids: list[int], hypotheses: Sequence[Hypothesis], num_unread: int
+    ) -> Translation:
+        """The best hypothesis, with the others as its alternatives. Of those that read the same the best stays."""
+        source_tokens = self.tokenizer.source_pieces(source_ids)
+        texts = [self.tokenizer.decode(hypothesis.ids) for hypothesis in hypotheses]
+        best, *alternatives = [
+            Translation(
+                source=source,
+                text=text,
+                score=found.score,
+                source_tokens=source_tokens,
+                tokens=self.tokenizer.target_pieces(found.ids),
+                weights=found.weights[:, :, : len(source_ids)],
+                log_prob=found.log_prob,
+                token_log_probs=found.token_log_probs,
+                num_unread=num_unread,
+            )
+            for n, (text, found) in enumerate(zip(texts, hypotheses, strict=True))
+            if text not in texts[:n]
+        ]
+        return replace(best, alternatives=alternatives)
+
+    @torch.inference_mode()
+    def align(
+        self, sources: Sequence[str], targets: Sequence[str], **changes: Unpack[SearchChanges]
+    ) -> list[Translation]:
+        """Score given translations, and tell what the model looks at while it reads them (forced decoding).
+
+        Each result has the target as its text, the score that search would give it, and the log-probability and the
+        weights of each of its tokens, </s> included. A target is cut into pieces as in training; search may have found
+        the same text in other pieces. A blank target is the </s> alone. A blank source has one translation, as in
+        `translate`: the blank one, with score 0; any other has score -inf. Neither has tokens or weights.
+
+        Args:
+            changes: Other settings than the config's, by name; those count that make the score.
+
+        Raises:
+            ConfigError: A setting is out of range, or makes no sense beside another.
             UserError: There is not one target for each source, or the model's probabilities are not numbers.
         """
         if len(sources) != len(targets):
             raise UserError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
-        source_ids = [ids + [EOS] for ids in self.tokenizer.encode_source(_unicode(sources))]
+        options = self._options(None, changes)
+        all_ids = self.tokenizer.encode_source(_unicode(sources))
+        source_ids = [ids[: options.max_source_length] + [EOS] for ids in all_ids]
         target_ids = [ids + [EOS] for ids in self.tokenizer.encode_target(_unicode(targets))]
         longest = [max(map(len, pair)) for pair in zip(source_ids, target_ids, strict=True)]
-        order = sorted((i for i, ids in enumerate(source_ids) if len(ids) > 1), key=lambda i: longest[i])
+        order = sorted((i for i, ids in enumerate(all_ids) if ids), key=lambda i: longest[i])
         results = [
-            replace(_blank(source), text=target, score=0.0 if len(ids) == 1 else -math.inf)
+            blank(source, target, 0.0 if len(ids) == 1 else -math.inf)
             for source, target, ids in zip(sources, targets, target_ids, strict=True)
         ]
-        device = next(self.model.parameters()).device
-        for group in group_by_budget([longest[i] for i in order], self.config.search.batch_tokens):
-            source, source_mask = pad([source_ids[i] for i in order[group]])
-            target_in, _ = pad([[BOS] + target_ids[i][:-1] for i in order[group]])
-            target_out, target_mask = pad([target_ids[i] for i in order[group]])
-            logits, weights = self.model(source.to(device), source_mask.to(device), target_in.to(device))
-            log_probs = torch.log_softmax(logits.float(), dim=-1).gather(2, target_out.to(device).unsqueeze(2))
-            totals = log_probs.squeeze(2).masked_fill(~target_mask.to(device), 0.0).sum(dim=1).tolist()
-            for i, total, row in zip(order[group], totals, weights.cpu(), strict=True):
+        for group in group_by_budget([longest[i] for i in order], options.batch_tokens):
+            batch = order[group]
+            source, source_mask = (tensor.to(self.device) for tensor in pad([source_ids[i] for i in batch]))
+            target, target_mask = (tensor.to(self.device) for tensor in pad([target_ids[i] for i in batch]))
+            log_probs, weights = self._force(source, source_mask, target, options)
+            penalties = torch.zeros(len(batch), dtype=torch.float64)
+            if options.coverage_penalty > 0:
+                coverage = (weights.mean(dim=1) * target_mask.unsqueeze(2)).sum(dim=1)
+                penalties = coverage_penalty(coverage, source_mask, options)
+            log_probs, weights, penalties = log_probs.tolist(), weights.cpu(), penalties.tolist()
+            for row, i in enumerate(batch):
+                length = len(target_ids[i])
+                values = log_probs[row][:length]
+                total = math.fsum(values)
                 if math.isnan(total):
                     raise UserError(NOT_NUMBERS)
                 results[i] = Translation(
                     source=sources[i],
                     text=targets[i],
-                    score=total / len(target_ids[i]) ** self.config.search.length_penalty,
+                    score=normalize(total, length, options) + penalties[row],
                     source_tokens=self.tokenizer.source_pieces(source_ids[i]),
                     tokens=self.tokenizer.target_pieces(target_ids[i]),
-                    weights=row[:, : len(target_ids[i]), : len(source_ids[i])].clone(),
+                    weights=weights[row, :, :length, : len(source_ids[i])].clone(),
+                    log_prob=total,
+                    token_log_probs=values,
+                    num_unread=len(all_ids[i]) - len(source_ids[i]) + 1,
                 )
         return results
+
+    def _force(
+        self, source: Tensor, source_mask: Tensor, target: Tensor, options: SearchOptions
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [B, T] of given target tokens and the attention weights [B, N, T, S]."""
+        target_in = torch.cat([torch.full_like(target[:, :1], BOS), target[:, :-1]], dim=1)
+        log_probs, weights = [], []
+        for model in self.models:
+            with mixed_precision(self.device, getattr(torch, options.precision)):
+                logits, model_weights = model(source, source_mask, target_in)
+            values = torch.log_softmax(logits.float(), dim=-1).gather(2, target.unsqueeze(2)).squeeze(2)
+            log_probs.append(values)
+            weights.append(model_weights)
+        return mean_probability(log_probs), mean_weights(weights)
+
+    def align_words(self, translation: Translation) -> list[tuple[int, int]]:
+        """Pairs (word of the source, word of the translation), by attention; see `align_words` of word_alignment.py.
+
+        Words are what white space divides, counted from 0.
+        """
+        words = [len(ids) for ids in self.tokenizer.encode_source(_unicode(translation.source.split()))]
+        source_words = [word for word, size in enumerate(words) for _ in range(size)]
+        source_words = source_words[: len(translation.source_tokens) - 1]
+        target_words = words_of_pieces(translation.tokens[:-1], len(translation.text.split()))
+        return align_words(translation.weights, source_words, target_words)
 
     @torch.inference_mode()
     def self_attention(self, sentences: Sequence[str]) -> list[SelfAttention]:
         """What each piece of each sentence looks at in a Transformer encoder; no weights from a recurrent one."""
         results = []
-        device = next(self.model.parameters()).device
         for sentence, ids in zip(sentences, self.tokenizer.encode_source(_unicode(sentences)), strict=True):
             if not ids:
                 results.append(SelfAttention(sentence, [], torch.zeros(0, 0, 0)))
                 continue
             source, mask = pad([ids + [EOS]])
-            encoded = self.model.encoder(self.model.source_embedding(source.to(device)), mask.to(device))
+            encoded = self.model.encoder(self.model.source_embedding(source.to(self.device)), mask.to(self.device))
             weights = encoded.weights[0].flatten(0, 1).cpu()  # [L*N, S, S]
             results.append(SelfAttention(sentence, self.tokenizer.source_pieces(ids + [EOS]), weights))
         return results
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def require_attention(self, what: str) -> None:
+        """Refuse what only a model with attention can give.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if self.config.model.attention.score == "none":
+            raise ConfigError(f"{what} needs an attention, and this model has none: model.attention.score is none")
+
+    def _options(self, beam_size: int | None, changes: SearchChanges) -> SearchOptions:
+        given = {} if beam_size is None else {"beam_size": beam_size}
+        options = search_options(self.config.search, {**changes, **given})
+        if options.coverage_penalty > 0:
+            self.require_attention("coverage_penalty")
+        return options
 
 
 def _unicode(texts: Sequence[str]) -> list[str]:
@@ -220,5 +355,5 @@ def _unicode(texts: Sequence[str]) -> list[str]:
     return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
 
 
-def _blank(sentence: str) -> Translation:
-    return Translation(sentence, "", 0.0, [], [], torch.zeros(0, 0, 0))
+def _bar(shown: bool) -> tqdm:
+    return tqdm(desc="translating", unit="sentence", disable=not shown)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from seq2seq.config import ModelConfig
 from seq2seq.errors import UserError
-from seq2seq.inference.translator import SelfAttention, Translation, Translator
+from seq2seq.inference.translation import SelfAttention, Translation
+from seq2seq.inference.translator import Translator
 from seq2seq.visualization.labels import short_names
 from seq2seq.visualization.panels import Panel
 
