@@ -2,6 +2,7 @@
 
 import select
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from io import BufferedIOBase
 
@@ -53,17 +54,16 @@ def read_chunks(stream: BufferedIOBase, notes: Notes) -> Iterator[list[str]]:
 
 
 def _decode(line: bytes, number: int, notes: Notes) -> str:
-    if len(line) > LONGEST_LINE:
+    is_cut = len(line) > LONGEST_LINE
+    if is_cut:
         notes.add(number, f"longer than {LONGEST_LINE:,} bytes: the rest was not read")
         line = line[:LONGEST_LINE]
-        for _ in range(3):  # bytes of a character that was cut in two
-            if not line[-1:].isascii():
-                line = line[:-1]
+    decoder = getincrementaldecoder("utf-8")
     try:
-        return line.decode("utf-8")
+        return decoder().decode(line, final=not is_cut)  # a character cut in two is left out
     except UnicodeDecodeError as error:
         notes.add(number, f"not UTF-8 from its byte {error.start + 1} on, 0x{line[error.start]:02x}: replaced")
-        return line.decode("utf-8", errors="replace")
+        return decoder("replace").decode(line, final=not is_cut)
 
 
 def _more_waits(stream: BufferedIOBase) -> bool:

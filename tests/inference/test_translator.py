@@ -1,6 +1,7 @@
 import copy
 import math
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from seq2seq import Translator
 from seq2seq.device import choose_device, choose_precision
 from seq2seq.errors import ConfigError, UserError
+from seq2seq.inference.options import SearchChanges, SearchOptions
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +120,119 @@ def test_precision_by_name_and_by_processor():
     cpu = choose_device("cpu")
     assert choose_precision("bfloat16", cpu) is torch.bfloat16
     assert choose_precision("auto", cpu) in (torch.float32, torch.bfloat16)
+
+
+def test_options_have_the_same_names_everywhere():
+    assert set(SearchChanges.__annotations__) | {"beam_size"} == set(SearchOptions.model_fields)
+
+
+def test_unknown_option_is_refused_by_name(translator):
+    with pytest.raises(ConfigError, match=r"search: unknown key beem_size; did you mean beam_size\?"):
+        translator.translate(["a"], **{"beem_size": 2})
+
+
+def test_n_best_is_sorted_and_each_has_its_text(translator):
+    results = translator.translate(SOURCES, beam_size=6, n_best=6)
+    assert [result.text for result in results] == [result.text for result in translator.translate(SOURCES, beam_size=6)]
+    assert sum(len(result.alternatives) for result in results) > len(SOURCES)
+    for result in results:
+        everything = [result, *result.alternatives]
+        assert len({each.text for each in everything}) == len(everything) <= 6
+        assert [each.score for each in everything] == sorted((each.score for each in everything), reverse=True)
+
+
+def test_log_probabilities_of_tokens(translator):
+    for result in translator.translate(SOURCES, beam_size=3):
+        assert len(result.token_log_probs) == len(result.tokens)
+        assert result.log_prob == pytest.approx(math.fsum(result.token_log_probs), abs=1e-6)
+        (given,) = translator.align([result.source], [result.text])
+        if given.tokens == result.tokens:
+            assert given.token_log_probs == pytest.approx(result.token_log_probs, abs=1e-4)
+
+
+@pytest.mark.parametrize("normalization", ["exponent", "gnmt", "reward"])
+def test_score_of_search_is_that_of_forced_decoding(translator, normalization):
+    options = {"length_normalization": normalization, "length_penalty": 0.7, "coverage_penalty": 0.4}
+    found = translator.translate(SOURCES, beam_size=3, **options)
+    given = translator.align(SOURCES, [result.text for result in found], **options)
+    same = [pair for pair in zip(found, given, strict=True) if pair[0].tokens == pair[1].tokens]
+    assert len(same) > 4
+    for one, other in same:
+        assert one.score == pytest.approx(other.score, abs=1e-4)
+
+
+def test_ensemble_scores_what_it_finds(translator):
+    other = copy.deepcopy(translator.model)
+    with torch.no_grad():
+        other.output_layer.weight.mul_(0.5)
+    together = Translator(translator.model, translator.tokenizer, translator.config, [other])
+    found = together.translate(SOURCES, beam_size=3)
+    for one, given in zip(found, together.align(SOURCES, [result.text for result in found]), strict=True):
+        if one.tokens == given.tokens:
+            assert one.score == pytest.approx(given.score, abs=1e-4)
+            torch.testing.assert_close(one.weights, given.weights, atol=1e-4, rtol=0)
+
+
+def test_prefix_for_all_or_one_each(translator):
+    assert all(result.text.startswith("h g") for result in translator.translate(["a b", "c"], prefix="h g"))
+    first, second, blank = translator.translate(["a b", "c", " "], prefix=["h", "", "h"])
+    assert first.text.startswith("h")
+    assert second.text == translator.translate(["c"])[0].text
+    assert blank.text == ""
+    with pytest.raises(UserError, match="1 prefixes for 2 sentences: give one for each, or one for all"):
+        translator.translate(["a", "b"], prefix=["x"])
+
+
+def test_long_source_is_cut_and_said_so(translator):
+    long, short = translator.translate(["a b c d e f g h", "a"], max_source_length=3)
+    assert len(long.source_tokens) == 4
+    assert long.num_unread == len(translator.translate(["a b c d e f g h"])[0].source_tokens) - 4
+    assert short.num_unread == 0
+    (given,) = translator.align(["a b c d e f g h"], [long.text], max_source_length=3)
+    assert given.num_unread == long.num_unread
+
+
+def test_stream_equals_one_call(translator):
+    chunks = [SOURCES[:3], [], SOURCES[3:]]
+    for options in ({"beam_size": 3}, {"sample": True, "temperature": 3.0}):
+        together = [result.text for result in translator.translate(SOURCES, **options)]
+        assert [result.text for result in translator.translate_stream(chunks, **options)] == together
+
+
+def test_sample_depends_on_the_place_in_the_input_not_on_the_batch(translator):
+    texts = ["a b c d"] * 20
+
+    def sample(batch_tokens, seed=1):
+        results = translator.translate(texts, sample=True, temperature=3.0, seed=seed, batch_tokens=batch_tokens)
+        return [result.text for result in results]
+
+    assert len(set(sample(4096))) > 5
+    assert sample(4096) == sample(1) == sample(30)
+    assert sample(4096, seed=2) != sample(4096)
+
+
+def test_threads_share_a_translator(translator):
+    jobs = [
+        ({"beam_size": 1}, SOURCES),
+        ({"beam_size": 4, "n_best": 2}, SOURCES[::-1]),
+        ({"sample": True}, SOURCES * 3),
+        ({"beam_size": 2, "prefix": "h"}, SOURCES),
+        ({"beam_size": 3, "precision": "bfloat16"}, SOURCES),
+    ] * 3
+
+    def texts(job):
+        options, sentences = job
+        return [result.text for result in translator.translate(sentences, **options)]
+
+    alone = [texts(job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(texts, jobs)) == alone
+
+
+def test_words_of_source_and_translation_are_aligned(translator):
+    for result in translator.translate(["a b c d", "", "日本 \u200b x", "a\u00a0b"], beam_size=2):
+        pairs = translator.align_words(result)
+        assert [target for _, target in pairs] == sorted({target for _, target in pairs})
+        assert all(source < len(result.source.split()) for source, _ in pairs)
+        assert all(target < len(result.text.split()) for _, target in pairs)
+        assert bool(pairs) == bool(result.text)
