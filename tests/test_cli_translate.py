@@ -248,7 +248,7 @@ def test_prompt(toy_run):
     command = [sys.executable, "-m", "seq2seq.cli", "translate", str(toy_run), "--beam-size", "1"]
     environment = {**os.environ, "TERM": "dumb"}
     process = subprocess.Popen(command, stdin=child, stdout=child, stderr=subprocess.PIPE, env=environment,
-                               preexec_fn=os.setsid)  # fmt: skip
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
     os.close(child)
     shown = b""
 
@@ -272,6 +272,7 @@ def test_prompt(toy_run):
     finally:
         process.kill()
         process.wait()
+        process.stderr.close()
         os.close(parent)
 
 
