@@ -66,18 +66,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _read(options: argparse.Namespace) -> tuple[list[str], list[str]]:
-    from seq2seq.data.corpus import read_lines
+    from seq2seq.data.corpus import read_aligned
 
     if (options.source is None) != (options.target is None):
         raise UserError("--source and --target go together: a file of sentences and its translations")
     if options.source is not None:
-        sources, targets = read_lines(options.source), read_lines(options.target)
-        if len(sources) != len(targets):
-            raise DataError(
-                f"{options.source} has {len(sources)} lines, but {options.target} has {len(targets)}; "
-                "line-aligned files have equally many"
-            )
-        return sources, targets
+        pairs = list(read_aligned(options.source, options.target))
+        return [source for source, _ in pairs], [target for _, target in pairs]
     pairs = []
     for number, line in enumerate(sys.stdin.buffer, start=1):
         try:

@@ -7,6 +7,7 @@ few pairs at a time.
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.config import CorpusConfig, DataConfig
@@ -45,7 +46,7 @@ def read_pairs(corpus: CorpusConfig, data: DataConfig, split: str) -> Iterator[t
             raised when the place is reached.
     """
     if corpus.source is not None and corpus.target is not None:
-        yield from _aligned(corpus.source, corpus.target)
+        yield from read_aligned(corpus.source, corpus.target)
         return
     where, chunks = read_columns(corpus, split, data.streaming)
     names = (corpus.source_column or data.source_language, corpus.target_column or data.target_language)
@@ -59,7 +60,12 @@ def read_pairs(corpus: CorpusConfig, data: DataConfig, split: str) -> Iterator[t
         raise DataError(f"{where} is empty: it has no rows")
 
 
-def _aligned(source_path: str, target_path: str) -> Iterator[tuple[str, str]]:
+def read_aligned(source_path: str | Path, target_path: str | Path) -> Iterator[tuple[str, str]]:
+    """The pairs of two text files, the one's lines with the other's.
+
+    Raises:
+        DataError: A file cannot be read, or one has more lines than the other; raised when the place is reached.
+    """
     sources, targets = read_lines(source_path), read_lines(target_path)
     for number, (source, target) in enumerate(zip_longest(sources, targets), start=1):
         if source is None or target is None:

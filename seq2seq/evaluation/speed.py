@@ -22,7 +22,7 @@ def translate_timed(
 ) -> tuple[list[str], Speed]:
     """Translate as `Translator.translate` does; the translations, and how long they took."""
     start = time.perf_counter()
-    results = translator.translate(sources, beam_size, show_progress)
+    results = translator.translate(sources, beam_size, show_progress=show_progress)
     seconds = time.perf_counter() - start
     num_tokens = sum(len(result.tokens) for result in results)
     return [result.text for result in results], Speed(seconds, len(results) / seconds, num_tokens / seconds)
