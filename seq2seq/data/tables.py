@@ -5,9 +5,9 @@ JSON lines, csv and tsv are read here, for the loaders of `datasets` (5.2) do no
 """
 
 import csv
-import glob
 import json
 import logging
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -38,12 +38,10 @@ def read_columns(corpus: CorpusConfig, split: str, streaming: bool) -> tuple[str
     if path := corpus.tsv:
         return path, _chunks(_read_table(path, delimiter="\t", quoting=csv.QUOTE_NONE))
     if path := corpus.parquet:
-        options = {"path": "parquet", "data_files": {"train": glob.escape(path)}, "split": "train"}
-        return path, _load(path, options, streaming=True)
+        return path, _read_parquet(path)
     options = {"path": corpus.hub, "name": corpus.hub_config, "split": corpus.split or split}
-    is_local = Path(str(corpus.hub)).is_dir()  # the library's store knows local files by their time alone
     where = f"hub dataset {corpus.hub}, split {options['split']}"
-    return where, _load(where, options, streaming or is_local)
+    return where, _load(where, options, streaming)
 
 
 def to_columns(rows: Iterable[dict[str, Any]]) -> Columns:
@@ -92,20 +90,37 @@ def _read_table(path: str, **dialect: Any) -> Iterator[dict[str, str]]:
         raise DataError(f"{path}: the row from line {line} is not csv: {error} ({hint})") from error
 
 
+def _read_parquet(path: str) -> Iterator[Columns]:
+    if not Path(path).is_file():
+        raise DataError(f"{path}: cannot read the file: no such file")
+    import pyarrow.parquet
+
+    with _errors_named(path):  # without threads: one that is left at the end would abort the process
+        batches = pyarrow.parquet.ParquetFile(path).iter_batches(CHUNK, use_threads=False)
+    while True:
+        with _errors_named(path):
+            batch = next(batches, None)
+            columns = None if batch is None else batch.to_pydict()
+        if columns is None:
+            return
+        yield columns
+
+
 def _load(where: str, options: dict[str, Any], streaming: bool) -> Iterator[Columns]:
-    if streaming and "data_files" in options and not Path(where).is_file():
-        raise DataError(f"{where}: cannot read the file: no such file")
     with _errors_named(where):
         import datasets  # takes a second or more
 
-        with silenced(datasets):
-            chunks = datasets.load_dataset(**options, streaming=streaming).iter(batch_size=CHUNK)
-    while True:
+    with tempfile.TemporaryDirectory() as folder:
+        if Path(options["path"]).is_dir() and not streaming:  # the library's store knows files by their time alone
+            options = options | {"cache_dir": folder}
         with _errors_named(where), silenced(datasets):
-            chunk = next(chunks, None)
-        if chunk is None:
-            return
-        yield chunk
+            chunks = datasets.load_dataset(**options, streaming=streaming).iter(batch_size=CHUNK)
+        while True:
+            with _errors_named(where), silenced(datasets):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
 
 
 @contextmanager
