@@ -1,9 +1,11 @@
 """What every test runs under: no network, one thread, a fixed seed."""
 
 import atexit
+import io
 import os
 import random
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,6 +38,16 @@ def multi30k() -> Path:
         if folder.is_dir():
             return folder
     pytest.skip("needs Multi30k in data/multi30k")
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch):
+    """Gives standard input its content."""
+
+    def give(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return give
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The commands end to end, on a toy corpus."""
 
-import io
 import json
 import subprocess
 import sys
@@ -13,14 +12,6 @@ from seq2seq import Translator
 from seq2seq.cli import build_parser, main, parse
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def stdin(monkeypatch):
-    def give(content: bytes):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-
-    return give
 
 
 def check_error(capsys, arguments, message):

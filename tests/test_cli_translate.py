@@ -21,14 +21,6 @@ from seq2seq.cli.lines import CHUNK_LINES, LONGEST_LINE, Notes, read_chunks
 from seq2seq.cli.translate import split_runs
 
 
-@pytest.fixture
-def stdin(monkeypatch):
-    def give(content: bytes):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-
-    return give
-
-
 @pytest.fixture(scope="module")
 def twin_run(toy_run):
     """A run with the tokenizer of the other and weights of its own."""
