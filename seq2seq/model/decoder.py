@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seq2seq.model.attention import Attention, AttentionState, Memory, NoAttention
+from seq2seq.model.dropout import Dropout
 from seq2seq.model.encoder import Encoded
 from seq2seq.model.rnn import CELLS, Hidden, RecurrentStack, join_layers, run_sequence, split_layers
 
@@ -74,7 +75,7 @@ class Readout(nn.Module):
         super().__init__()
         self.linear = nn.Linear(input_size, output_size)
         self.norm = nn.LayerNorm(output_size) if layer_norm else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, *parts: Tensor) -> Tensor:
         return self.dropout(torch.tanh(self.norm(self.linear(torch.cat(parts, dim=-1)))))

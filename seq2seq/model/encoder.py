@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq.model.dropout import Dropout
 from seq2seq.model.rnn import RNNS, run_sequence
 
 
@@ -54,7 +55,7 @@ class RNNEncoder(nn.Module):
         self.num_layers = num_layers
         self.forward_layers = direction()
         self.backward_layers = direction() if bidirectional else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.norm = nn.LayerNorm(state_size) if layer_norm else nn.Identity()
 
     def forward(self, embeddings: Float[Tensor, "B S E"], mask: Bool[Tensor, "B S"]) -> Encoded:

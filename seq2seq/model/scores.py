@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq.errors import ConfigError
+from seq2seq.model.fused import additive_scores
 
 
 class Additive(nn.Module):
@@ -25,8 +26,7 @@ class Additive(nn.Module):
         self.v = nn.Parameter(torch.empty(num_heads, key_size, 1).uniform_(-1, 1) / math.sqrt(key_size))
 
     def forward(self, query: Float[Tensor, "B N T D"], keys: Float[Tensor, "B N S D"]) -> Float[Tensor, "B N T S"]:
-        hidden = torch.tanh(query.unsqueeze(3) + keys.unsqueeze(2))  # [B, N, T, S, D]
-        return (hidden.flatten(2, 3) @ self.v).view(hidden.shape[:-1])
+        return additive_scores(query, keys, self.v)
 
 
 class Dot(nn.Module):

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from seq2seq.config import ModelConfig
 from seq2seq.model.attention import Attention, Memory, NoAttention
 from seq2seq.model.decoder import BahdanauDecoder, Bridge, Decoded, DecoderState, InputFeedingDecoder, LuongDecoder
+from seq2seq.model.dropout import Dropout
 from seq2seq.model.encoder import RNNEncoder
 from seq2seq.model.rnn import RNNS, RecurrentStack
 from seq2seq.model.transformer import TransformerEncoder
@@ -21,7 +22,7 @@ class Embedding(nn.Module):
     def __init__(self, weight: nn.Parameter, dropout: float, word_dropout: float):
         super().__init__()
         self.weight = weight
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.word_dropout = word_dropout
 
     def forward(self, ids: Int[Tensor, "B L"]) -> Float[Tensor, "B L E"]:

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from seq2seq.model.attention import Attention
+from seq2seq.model.dropout import Dropout
 from seq2seq.model.encoder import Encoded, masked_mean
 
 
@@ -25,9 +26,9 @@ class TransformerLayer(nn.Module):
         )
         self.feedforward_norm = nn.LayerNorm(size)
         self.feedforward = nn.Sequential(
-            nn.Linear(size, feedforward_size), nn.ReLU(), nn.Dropout(dropout), nn.Linear(feedforward_size, size)
+            nn.Linear(size, feedforward_size), nn.ReLU(), Dropout(dropout), nn.Linear(feedforward_size, size)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, states: Float[Tensor, "B S M"], mask: Bool[Tensor, "B S"]
@@ -52,7 +53,7 @@ class TransformerEncoder(nn.Module):
             TransformerLayer(hidden_size, num_heads, feedforward_size, dropout) for _ in range(num_layers)
         )
         self.norm = nn.LayerNorm(hidden_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, embeddings: Float[Tensor, "B S E"], mask: Bool[Tensor, "B S"]) -> Encoded:
         states = self.input(embeddings * math.sqrt(embeddings.size(2)))  # section 3.4: as large as the positions
