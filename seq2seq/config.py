@@ -91,6 +91,19 @@ class TokenizerConfig(Section):
     character_coverage: Annotated[float, Field(ge=0.98, le=1.0)] = 1.0
     normalization: Literal["nmt_nfkc", "nfkc", "identity"] = "nmt_nfkc"
     """Unicode normalization before tokenizing; `nmt_nfkc` is NFKC with line-like spaces made plain."""
+    sampling_alpha: Annotated[float, Field(ge=0.0, le=100.0)] | None = None
+    """Subword regularization (Kudo 2018, arXiv:1804.10959): each epoch cuts the training text into other pieces, drawn
+    with the unigram model's probability to this power. 0 draws all segmentations alike, 1 as the model thinks; null
+    takes the most probable always. Sampled sentences have more pieces and a batch has as many sentences, so it goes
+    over `training.batch_tokens`, the further the smaller this is (docs/training.md). Not for bpe."""
+
+    @model_validator(mode="after")
+    def _sampling_has_probabilities(self) -> "TokenizerConfig":
+        if self.sampling_alpha is not None and self.type != "unigram":
+            raise ValueError(
+                f"sampling_alpha needs type=unigram; type is {self.type}, whose pieces have no probabilities to draw by"
+            )
+        return self
 
 
 class EncoderConfig(Section):

@@ -46,6 +46,11 @@ def test_overrides_apply_before_validation(path):
         ("training.batch_tokens=0", "training.batch_tokens is 0: input should be greater than or equal to 1"),
         ("training.learning_rate=abc", "training.learning_rate is 'abc': input should be a valid number"),
         ("training.learning_rate=.nan", "training.learning_rate is nan: input should be a finite number"),
+        (
+            "tokenizer={type: bpe, sampling_alpha: 0.2}",
+            "tokenizer: sampling_alpha needs type=unigram; type is bpe, whose",
+        ),
+        ("tokenizer.sampling_alpha=-1", "tokenizer.sampling_alpha is -1: input should be greater than or equal to 0"),
         ("model.encoder.dropout=1.0", "model.encoder.dropout is 1.0: input should be less than 1"),
         ("training.max_epochs=null", "max_epochs and max_steps are both null"),
         ("model.decoder.input_feeding=false", "input_feeding=false needs decoder.style=luong"),

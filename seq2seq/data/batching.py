@@ -55,13 +55,43 @@ def length_batches(
     `batch_tokens`. A pair that alone is longer is a batch of its own.
     """
     generator = np.random.default_rng(seed)
-    sources, targets = np.asarray(source_lengths) + 1, np.asarray(target_lengths) + 1
-    longest = np.maximum(sources, targets)
-    # by the longest side, then the sum of both, then chance
-    order = np.lexsort((generator.random(len(longest)), sources + targets, longest))
-    batches = group_by_budget(longest[order].tolist(), batch_tokens)
+    order, longest = by_length(source_lengths, target_lengths, generator)
+    batches = group_by_budget(longest.tolist(), batch_tokens)
     generator.shuffle(batches)
     return [order[batch] for batch in batches]
+
+
+def even_batches(
+    source_lengths: Sequence[int] | np.ndarray,
+    target_lengths: Sequence[int] | np.ndarray,
+    num_batches: int,
+    seed: int | tuple[int, ...],
+) -> list[np.ndarray]:
+    """All pairs in so many batches of about as many tokens each, as their indices; a pure function of its arguments.
+
+    A batch holds pairs of like length, and at least one; there are as many pairs as batches or more.
+    """
+    generator = np.random.default_rng(seed)
+    order, longest = by_length(source_lengths, target_lengths, generator)
+    tokens, numbers = np.cumsum(longest), np.arange(1, num_batches)
+    cuts = np.searchsorted(tokens, tokens[-1] * numbers / num_batches, side="right")
+    cuts = np.maximum.accumulate(np.maximum(cuts, 1) - numbers) + numbers  # none empty, where a pair is very long ...
+    cuts = np.minimum(cuts, len(order) - num_batches + numbers)  # ... or one of the last
+    batches = np.split(order, cuts)
+    generator.shuffle(batches)
+    return batches
+
+
+def by_length(
+    source_lengths: Sequence[int] | np.ndarray,
+    target_lengths: Sequence[int] | np.ndarray,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The order of the pairs by their longest side (with EOS), then the sum of both, then chance; and those longest."""
+    sources, targets = np.asarray(source_lengths) + 1, np.asarray(target_lengths) + 1
+    longest = np.maximum(sources, targets)
+    order = np.lexsort((generator.random(len(longest)), sources + targets, longest))
+    return order, longest[order]
 
 
 def group_by_budget(lengths: Sequence[int], budget: int) -> list[slice]:

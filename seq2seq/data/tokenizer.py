@@ -13,6 +13,8 @@ from seq2seq.errors import DataError
 from seq2seq.files import write_atomically, written_whole
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
+WORD_START = "\u2581"
+"""With which sentencepiece begins a piece that starts a word."""
 
 
 class Tokenizer:
@@ -88,6 +90,15 @@ class Tokenizer:
         return [self._target.id_to_piece(i) for i in ids]
 
     @property
+    def source_log_probs(self) -> list[float | None]:
+        """Of each piece in a unigram model; None for control symbols, the unknown and bytes."""
+        return _log_probs(self._source)
+
+    @property
+    def target_log_probs(self) -> list[float | None]:
+        return _log_probs(self._target)
+
+    @property
     def never_generated(self) -> list[int]:
         """Target ids that no translation may hold: control symbols other than EOS, and the bytes of line ends."""
         names = [self._target.piece_to_id(f"<0x{byte:02X}>") for byte in b"\n\r"]
@@ -119,6 +130,14 @@ def _train(config: TokenizerConfig, texts: Sequence[str]) -> sentencepiece.Sente
             f"tokenizer.vocabulary_size={config.vocabulary_size} cannot be learned from the training text: {reason}"
         ) from error
     return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+
+
+def _log_probs(model: sentencepiece.SentencePieceProcessor) -> list[float | None]:
+    others = (model.is_control, model.is_unknown, model.is_byte)
+    return [
+        None if any(is_other(index) for is_other in others) else model.get_score(index)
+        for index in range(model.get_piece_size())
+    ]
 
 
 def _load(path: Path) -> sentencepiece.SentencePieceProcessor:

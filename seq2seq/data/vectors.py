@@ -18,10 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seq2seq.data.tokenizer import WORD_START
 from seq2seq.errors import ConfigError, DataError
 
-WORD_START = "\u2581"
-"""With which sentencepiece begins a piece that starts a word."""
 _NOT_FOUND = 3
 """A rank worse than all."""
 _LARGEST = float(np.finfo(np.float32).max)

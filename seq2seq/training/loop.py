@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from seq2seq.config import Config
 from seq2seq.data.batching import collate
+from seq2seq.data.segmentation import SubwordSampler
 from seq2seq.data.tokenized import StoredPairs
 from seq2seq.device import choose_precision
 from seq2seq.errors import TrainingStopped
@@ -64,16 +65,20 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
         load_checkpoint(run / "checkpoints", state)
     records = Records(run, progress, settings.tensorboard) if processes.is_main else None
     tokens_per_step = settings.batch_tokens * num_shares
+    alpha = config.tokenizer.sampling_alpha
+    sampler = None if alpha is None else SubwordSampler(data.tokenizer, alpha, config.data.max_length)
     if isinstance(data.train, StoredPairs):
-        batches = StoredBatches(data.train, tokens_per_step, settings.seed)
+        batches = StoredBatches(data.train, tokens_per_step, settings.seed, sampler)
     else:
-        batches = StreamedBatches(data.train, tokens_per_step, settings.seed)
+        batches = StreamedBatches(data.train, tokens_per_step, settings.seed, sampler)
     total_steps = count_steps(settings.max_epochs, settings.max_steps, batches.per_epoch)
     log.info(
         "%s on %s, %d x %d threads; %d parameters; %d steps of up to %d padded tokens in %d shares",
         str(precision).removeprefix("torch."), processes.device, processes.count, torch.get_num_threads(),
         sum(parameter.numel() for parameter in model.parameters()), total_steps, tokens_per_step, num_shares,
     )  # fmt: skip
+    if sampler is not None:
+        log.info("segmentations are sampled: a step has as many pairs as without, but more tokens")
     if resume:
         log.info("resuming after step %d", progress.step)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from seq2seq.data.batching import collate, group_by_budget, length_batches
+from seq2seq.data.batching import collate, even_batches, group_by_budget, length_batches
 from seq2seq.data.tokenizer import BOS, EOS, PAD
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=200)
@@ -29,6 +29,36 @@ def test_every_pair_once_within_the_budget(lengths, budget, seed):
     for batch in batches:
         longest = max(max(sources[i], targets[i]) + 1 for i in batch)
         assert len(batch) * longest <= budget or len(batch) == 1
+
+
+@given(LENGTHS, st.integers(1, 20), st.integers(0, 5))
+def test_even_batches_have_every_pair_once_and_are_even(lengths, num_batches, seed):
+    sources, targets = zip(*lengths, strict=True)
+    num_batches = min(num_batches, len(lengths))
+    batches = even_batches(sources, targets, num_batches, seed)
+    assert len(batches) == num_batches
+    assert sorted(itertools.chain(*batches)) == list(range(len(lengths)))
+    longest = np.maximum(sources, targets) + 1
+    for batch in batches:
+        assert len(batch) >= 1
+        assert longest[batch].sum() <= longest.sum() / num_batches + longest[batch].max()
+    again = even_batches(sources, targets, num_batches, seed)
+    assert [batch.tolist() for batch in again] == [batch.tolist() for batch in batches]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "num_batches", "expected"),
+    [
+        ([4, 4, 4, 4, 4, 4], 2, [3, 3]),  # 5 tokens each
+        ([1, 2, 3, 8], 2, [3, 1]),  # 2 + 3 + 4 and 9
+        ([1, 99, 99, 1], 3, [2, 1, 1]),  # one of 99 would have two thirds of all tokens, and the next batch none
+        ([1, 1, 99], 3, [1, 1, 1]),
+    ],
+)
+def test_even_batches_by_hand(lengths, num_batches, expected):
+    batches = even_batches(lengths, [1] * len(lengths), num_batches, 0)
+    longest = np.asarray(lengths)
+    assert [len(batch) for batch in sorted(batches, key=lambda batch: (longest[batch].max(), len(batch)))] == expected
 
 
 def test_order_is_a_function_of_the_seed():

@@ -35,10 +35,11 @@ def start_two(start):
     return start_two
 
 
-STREAMING = ["data.streaming=true", "data.shuffle_buffer=170", "training.max_epochs=null"]
+SAMPLED = ["tokenizer.sampling_alpha=0.2"]
+STREAMING = [*SAMPLED, "data.streaming=true", "data.shuffle_buffer=170", "training.max_epochs=null"]
 
 
-@pytest.mark.parametrize("source", [[], STREAMING], ids=["stored", "streaming"])
+@pytest.mark.parametrize("source", [SAMPLED, STREAMING], ids=["stored", "streaming"])
 def test_two_processes_train_as_one(training, start_two, end, source):
     training("whole", *training.CURVE, *source, "training.batch_tokens=400")
     pair = start_two("two", *training.CURVE, *source, "training.batch_tokens=200")

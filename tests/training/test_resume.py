@@ -28,6 +28,23 @@ def test_resumed_twice_within_an_epoch_equals_unbroken(training, killed_before, 
     training.assert_same("whole", "broken")
 
 
+def test_resumed_with_sampled_segmentations_equals_unbroken(training, killed_before, monkeypatch):
+    """In the middle of what is sampled together, in the first and the second epoch; never with another sharpness."""
+    monkeypatch.setattr("seq2seq.training.batches.POOL", 5)
+    settings = ["tokenizer.sampling_alpha=0.2", "training.max_steps=20", "training.validate_every=20"]
+    training("whole", *settings)
+    for resume, step in [(False, 8), (True, 16)]:
+        with killed_before(step):
+            training("broken", *settings, resume=resume)
+    training("broken", *settings, resume=True)
+    training.assert_same("whole", "broken")
+    training("plain", *settings, "tokenizer.sampling_alpha=null")
+    assert training.records("plain")[0]["loss"] != training.records("whole")[0]["loss"]
+    assert len(list((training.toy / ".cache").glob("[0-9a-f]*"))) == 1  # the stored text is the same
+    with pytest.raises(ConfigError, match=r"tokenizer.sampling_alpha: 0.2 then, 0.3 now"):
+        training("broken", *settings, "tokenizer.sampling_alpha=0.3", resume=True)
+
+
 @pytest.mark.parametrize("last", [12, 13, 14])
 def test_resumed_around_the_end_of_an_epoch_equals_unbroken(training, killed_before, last):
     settings = ["training.checkpoint_every=1", "training.max_steps=15", "training.validate_every=15"]

@@ -1,5 +1,6 @@
 """Training on a corpus that is read anew in each epoch, and never stored."""
 
+import copy
 import itertools
 import json
 from collections import Counter
@@ -10,6 +11,7 @@ import pytest
 
 from seq2seq.config import CorpusConfig, DataConfig
 from seq2seq.data.corpus import read_corpus
+from seq2seq.data.segmentation import SubwordSampler
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import ConfigError, DataError
 from seq2seq.training.batches import StreamedBatches
@@ -82,6 +84,32 @@ def test_order_depends_on_seed_epoch_and_buffer(stream):
     first = [sum(map(len, batch.sources)) for batch in order(1)]
     assert first[:9] != first[9:18]  # another buffer; its lengths differ little
     assert first[:27] != first[27:54]
+
+
+def test_sampled_segmentations_are_the_same_from_any_place_on(stream):
+    """Of the same pairs; each buffer's anew in each epoch."""
+    source, ids = stream()
+    tokenizer = source._tokenizer
+    batches = StreamedBatches(source, 300, 1, SubwordSampler(tokenizer, alpha=0.2, max_length=100))
+    progress, places, whole = Progress(), [], []
+    coming = batches.after(progress)
+    for _ in range(40):
+        places.append(copy.copy(progress))
+        whole.append(next(coming))
+    assert {(place.epoch, place.rows_before) for place in places} > {(0, 0), (0, 170), (0, 340), (1, 0)}
+    for number, place in enumerate(places):
+        assert next(batches.after(copy.copy(place))) == whole[number]
+    first, again = (
+        Counter(
+            tokenizer.decode(target)
+            for place, batch in zip(places[1:], whole, strict=False)
+            if (place.epoch, place.rows_before) == (epoch, 0)
+            for target in batch.targets
+        )
+        for epoch in (0, 1)
+    )
+    assert first == again == Counter(tokenizer.decode(target) for _, target in ids[:170])
+    assert whole[0] not in whole[1:]
 
 
 def test_pairs_that_cannot_be_used_are_left_out_and_counted(stream, caplog):
