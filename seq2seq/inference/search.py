@@ -88,9 +88,7 @@ def search(
         trace.look(weights)
         log_probs = rules.apply(log_probs, sentences, length, history)
         choices = (
-            log_probs.topk(min(beam_size, log_probs.size(1)), dim=1).indices
-            if sampler is None
-            else sampler.draw(log_probs, sentences.tolist())
+            _likeliest(log_probs, beam_size) if sampler is None else sampler.draw(log_probs, sentences.tolist())
         )  # [R, C]: a sentence's best K continuations are among the best K of each of its rows
         continued = totals.unsqueeze(1) + log_probs.gather(1, choices)
         grid = continued.new_full((num_sentences * beam_size, choices.size(1)), -torch.inf)
@@ -135,6 +133,12 @@ def search(
         if coverage is not None:
             coverage = coverage[rows]
     return _hypotheses(ended, trace)
+
+
+def _likeliest(log_probs: Float[Tensor, "R V"], count: int) -> Int[Tensor, "R C"]:
+    if count == 1:
+        return log_probs.argmax(dim=1, keepdim=True)  # sooner found
+    return log_probs.topk(min(count, log_probs.size(1)), dim=1).indices
 
 
 def _none_ended(num_sentences: int, size: int, device: torch.device) -> Ended:

@@ -17,6 +17,7 @@ from seq2seq.device import choose_device, mixed_precision
 from seq2seq.errors import ConfigError, UserError
 from seq2seq.inference.ensemble import mean_probability, mean_weights
 from seq2seq.inference.options import SearchChanges, SearchOptions, search_options
+from seq2seq.inference.packing import pack
 from seq2seq.inference.ranking import coverage_penalty, normalize
 from seq2seq.inference.search import NOT_NUMBERS, search
 from seq2seq.inference.trace import Hypothesis
@@ -186,9 +187,10 @@ class Translator:
         progress.total = (progress.total or 0) + len(sentences)
         progress.update(len(sentences) - len(order))
         budget = max(1, options.batch_tokens // options.beam_size)
+        models = [pack(model, getattr(torch, options.precision)) for model in self.models]
         for group in reversed(group_by_budget([len(source_ids[index]) for index in order], budget)):
             batch = order[group]  # longest first: what does not fit in memory shows at once
-            found = self._search([source_ids[i] for i in batch], [prefix_ids[i] for i in batch], options,
+            found = self._search(models, [source_ids[i] for i in batch], [prefix_ids[i] for i in batch], options,
                                  [first + i for i in batch])  # fmt: skip
             for index, hypotheses in zip(batch, found, strict=True):
                 num_unread = len(all_ids[index]) - len(source_ids[index]) + 1
@@ -198,6 +200,7 @@ class Translator:
 
     def _search(
         self,
+        models: Sequence[Seq2Seq],
         source_ids: Sequence[list[int]],
         prefix_ids: Sequence[list[int]],
         options: SearchOptions,
@@ -206,7 +209,7 @@ class Translator:
         source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
         with mixed_precision(self.device, getattr(torch, options.precision)):
             never = self.tokenizer.never_generated
-            return search(self.models, source, source_mask, options, never, prefix_ids, numbers)
+            return search(models, source, source_mask, options, never, prefix_ids, numbers)
 
     def _describe(
         self, source: str, source_ids: list[int], hypotheses: Sequence[Hypothesis], num_unread: int

@@ -1,0 +1,48 @@
+"""Weights laid out once for many matrix products, as search has them."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.model.seq2seq import OutputLayer, Seq2Seq
+
+
+class PackedLinear(nn.Module):
+    """A linear layer on a CPU whose weight has the order that oneDNN's kernels read it in.
+
+    Otherwise each product puts it in that order anew, which for the few rows of a search step takes about as long as
+    the product. The sum over the inputs has one order for any number of rows, too: a row's output is the same, bit for
+    bit, in any company.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, precision: torch.dtype):
+        super().__init__()
+        self.precision = precision
+        self.out_features, self.in_features = weight.shape
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(precision), None)
+        self.bias = None if bias is None else bias.detach().to(precision)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(inputs.to(self.precision), self.packed, self.bias, "none", [], "")
+
+
+def pack(model: Seq2Seq, precision: torch.dtype) -> Seq2Seq:
+    """The model with its linear layers packed for inference in this number format, as it is now; other weights are
+    shared. Where oneDNN does not compute, on a GPU for example, the model itself."""
+    if not _is_possible(model, precision):
+        return model
+    packed = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
+    for module in packed.modules():
+        for name, child in module.named_children():
+            # not what is derived from them, which may compute something else
+            if type(child) is nn.Linear or type(child) is OutputLayer:
+                setattr(module, name, PackedLinear(child.weight, child.bias, precision))
+    return packed
+
+
+def _is_possible(model: Seq2Seq, precision: torch.dtype) -> bool:
+    weight = model.output_layer.weight
+    if weight.is_cuda or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+        return False
+    return precision == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
