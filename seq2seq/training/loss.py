@@ -33,7 +33,10 @@ def coverage_loss(weights: Float[Tensor, "B N T S"], target_mask: Bool[Tensor, "
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Computes the gradient, probabilities - target distribution, along with the loss, while the rows are at hand."""
+    """Computes the gradient, probabilities - target distribution, along with the loss, while the rows are at hand.
+
+    The backward pass may run once only.
+    """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
@@ -52,4 +55,4 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * gradients[0].to(gradient.dtype), None, None
+        return gradient.mul_(gradients[0]), None, None  # in its place: it is as large as the logits
