@@ -78,7 +78,9 @@ class Readout(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, *parts: Tensor) -> Tensor:
-        narrowest = min((part.dtype for part in parts), key=lambda dtype: dtype.itemsize)  # the product's, sooner copied
+        narrowest = min(
+            (part.dtype for part in parts), key=lambda dtype: dtype.itemsize
+        )  # the product's, sooner copied
         joined = torch.cat([part.to(narrowest) for part in parts], dim=-1)
         return self.dropout(torch.tanh(self.norm(self.linear(joined))))
 

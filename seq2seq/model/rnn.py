@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq.model.dropout import Dropout
-from seq2seq.model.fused import gru_update
 
 Hidden = tuple[Float[Tensor, "B L H"], ...]
 Layers = list[tuple[Float[Tensor, "B H"], ...]]
@@ -32,7 +31,12 @@ class GRUCell(nn.Module):
         self, gates: Float[Tensor, "B G"], hidden: tuple[Float[Tensor, "B H"], ...]
     ) -> tuple[Float[Tensor, "B H"], ...]:
         (h,) = hidden
-        return (gru_update(gates, self.recurrent(h), h),)
+        sizes = (2 * h.size(-1), h.size(-1))
+        input_gates, input_candidate = gates.split(sizes, dim=-1)
+        recurrent_gates, recurrent_candidate = self.recurrent(h).split(sizes, dim=-1)
+        reset, update = torch.sigmoid(input_gates + recurrent_gates).chunk(2, dim=-1)
+        candidate = torch.tanh(torch.addcmul(input_candidate, reset, recurrent_candidate))
+        return (torch.lerp(candidate.to(h.dtype), h, update.to(h.dtype)),)
 
 
 class LSTMCell(nn.Module):
@@ -75,31 +79,11 @@ class RecurrentStack(nn.Module):
 
 
 def run_sequence(rnn: nn.Module, inputs: Tensor, hidden: Any = None) -> tuple[Tensor, Any]:
-    """Run torch's own RNN over a sequence; on a GPU in float32, as autocast there takes float16 whatever it is told.
-
-    On a CPU torch has a fast LSTM, but its GRU is a loop over slow steps; a loop over ours gives the same sooner.
-    """
-    if inputs.is_cuda:
-        with torch.autocast("cuda", enabled=False):
-            return rnn(inputs.float(), hidden)
-    return _run_gru(rnn, inputs, hidden) if isinstance(rnn, nn.GRU) else rnn(inputs, hidden)
-
-
-def _run_gru(gru: nn.GRU, inputs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
-    if hidden is None:
-        hidden = inputs.new_zeros(gru.num_layers, inputs.size(0), gru.hidden_size)
-    states, last = inputs, []
-    for layer, h in enumerate(hidden):
-        input_weight, weight, input_bias, bias = gru.all_weights[layer]
-        if layer > 0 and gru.dropout > 0:
-            states = nn.functional.dropout(states, gru.dropout, gru.training)
-        steps = []
-        for gates in nn.functional.linear(states, input_weight, input_bias).unbind(dim=1):
-            h = gru_update(gates, nn.functional.linear(h, weight, bias), h)
-            steps.append(h)
-        states = torch.stack(steps, dim=1)
-        last.append(h)
-    return states, torch.stack(last)
+    """Run torch's own RNN over a sequence; on a GPU in float32, as autocast there takes float16 whatever it is told."""
+    if not inputs.is_cuda:
+        return rnn(inputs, hidden)
+    with torch.autocast("cuda", enabled=False):
+        return rnn(inputs.float(), hidden)
 
 
 def split_layers(hidden: Hidden) -> Layers:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq.errors import ConfigError
-from seq2seq.model.fused import additive_scores
+from seq2seq.model.additive import additive_scores
 
 
 class Additive(nn.Module):
