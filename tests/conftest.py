@@ -7,6 +7,7 @@ import random
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 # Read by the libraries when they are imported, and by the commands that tests start.
@@ -48,6 +49,25 @@ def stdin(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
     return give
+
+
+@pytest.fixture
+def check_error(capsys: pytest.CaptureFixture):
+    """Runs a command that is to be refused, with exit status 2 and one line, which says this; returns the line."""
+
+    def check(arguments: Sequence[object], message: str) -> str:
+        from seq2seq.cli import main
+
+        capsys.readouterr()
+        assert main([str(argument) for argument in arguments]) == 2
+        out, line = capsys.readouterr()
+        assert out == ""
+        assert message in line
+        assert line.startswith("seq2seq: error: ")
+        assert line.count("\n") == 1
+        return line
+
+    return check
 
 
 @pytest.fixture

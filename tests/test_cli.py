@@ -14,15 +14,6 @@ from seq2seq.cli import build_parser, main, parse
 ROOT = Path(__file__).parent.parent
 
 
-def check_error(capsys, arguments, message):
-    """Exit status 2 and one line that says what is wrong."""
-    assert main([str(argument) for argument in arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
-
-
 def test_train_leaves_a_log_of_versions_seed_and_scores(toy_run):
     log = (toy_run / "train.log").read_text()
     for part in ("seq2seq 0.", "commit ", "torch 2.", "seed 1", "500 read, 500 kept", "parameters", "validation loss",
@@ -86,7 +77,7 @@ def hybrid_run(toy_run):
     return toy_run.parent / "hybrid"
 
 
-def test_self_attention_of_a_transformer_encoder(toy_run, hybrid_run, capsys, tmp_path):
+def test_self_attention_of_a_transformer_encoder(toy_run, hybrid_run, capsys, tmp_path, check_error):
     capsys.readouterr()
     command = ["attention", str(hybrid_run), "a b c", "h", "--encoder"]
     assert main(command) == 0
@@ -103,9 +94,9 @@ def test_self_attention_of_a_transformer_encoder(toy_run, hybrid_run, capsys, tm
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:2]), atol=1e-4, rtol=0)
     assert main([*command, "--output", str(tmp_path / "a.svg")]) == 0
     assert (tmp_path / "a.svg").read_text(encoding="utf-8").count("<!-- layer 1 head 2 -->") == 2
-    check_error(capsys, ["attention", toy_run, "a", "--encoder"], "its encoder has no self-attention")
-    check_error(capsys, [*command, "--target", "a", "--target", "b"], "--encoder and --target do not go together")
-    check_error(capsys, ["attention", hybrid_run, " ", "--encoder"], "sentence 1 is blank")
+    check_error(["attention", toy_run, "a", "--encoder"], "its encoder has no self-attention")
+    check_error([*command, "--target", "a", "--target", "b"], "--encoder and --target do not go together")
+    check_error(["attention", hybrid_run, " ", "--encoder"], "sentence 1 is blank")
 
 
 @pytest.fixture(scope="module")
@@ -170,45 +161,42 @@ def test_attention_tells_runs_of_one_name_apart(toy_run, capsys, tmp_path):
     assert f"\n{toy_run.parent.name}/run: additive" in shown
 
 
-def test_mistakes_are_one_line_and_status_two(toy, toy_run, capsys, tmp_path):
+def test_mistakes_are_one_line_and_status_two(toy, toy_run, tmp_path, check_error):
     config, run = toy / "config.yaml", tmp_path / "new"
-    check_error(capsys, ["train", toy / "no.yaml", "--run", run], "no.yaml: cannot read the config")
-    check_error(capsys, ["train", config, "training.sede=1", "--run", run], "did you mean seed?")
-    check_error(capsys, ["train", config, "--run", toy_run], ": continue the run there with --resume")
-    check_error(capsys, ["train", config, "data.train.source=no.in", "--run", run], "no.in: cannot read the file")
-    check_error(capsys, ["evaluate", ROOT], "not a run folder")
-    check_error(capsys, ["translate", toy / "nothing", "a"], "not a run folder")
-    check_error(capsys, ["inspect", toy / "nothing"], "not a run folder")
-    check_error(capsys, ["attention", toy_run, "a", " "], "sentence 2 is blank: there is nothing to attend to")
-    check_error(capsys, ["attention", toy_run, " ", "--target", "a"], "sentence 1 is blank")
+    check_error(["train", toy / "no.yaml", "--run", run], "no.yaml: cannot read the config")
+    check_error(["train", config, "training.sede=1", "--run", run], "did you mean seed?")
+    check_error(["train", config, "--run", toy_run], ": continue the run there with --resume")
+    check_error(["train", config, "data.train.source=no.in", "--run", run], "no.in: cannot read the file")
+    check_error(["evaluate", ROOT], "not a run folder")
+    check_error(["translate", toy / "nothing", "a"], "not a run folder")
+    check_error(["inspect", toy / "nothing"], "not a run folder")
+    check_error(["attention", toy_run, "a", " "], "sentence 2 is blank: there is nothing to attend to")
+    check_error(["attention", toy_run, " ", "--target", "a"], "sentence 1 is blank")
+    check_error(["attention", toy_run, "a", "--output", tmp_path / "x.jpg"], "files that end with .png, .svg or .json")
+    check_error(["attention", toy_run, "a", "--output", tmp_path / "no" / "x.png"], "there is no folder")
     check_error(
-        capsys, ["attention", toy_run, "a", "--output", tmp_path / "x.jpg"], "files that end with .png, .svg or .json"
-    )
-    check_error(capsys, ["attention", toy_run, "a", "--output", tmp_path / "no" / "x.png"], "there is no folder")
-    check_error(
-        capsys,
         ["attention", toy_run, "a", "b", "--target", "c"],
         "--target is given 1 x, for 2 sentences: give it once for each, or not at all",
     )
-    check_error(capsys, ["attention", toy_run, "a", "--compare", toy / "nothing"], "nothing: not a run folder")
+    check_error(["attention", toy_run, "a", "--compare", toy / "nothing"], "nothing: not a run folder")
 
 
-def test_attention_of_a_model_without(toy, toy_run, capsys, tmp_path):
+def test_attention_of_a_model_without(toy, toy_run, capsys, tmp_path, check_error):
     arguments = ["train", str(toy / "config.yaml"), "model.attention.score=none", "--run", str(toy / "run")]
     assert main(arguments) == 0
     capsys.readouterr()
-    check_error(capsys, ["attention", toy / "run", "a b"], "this model has no attention")
+    check_error(["attention", toy / "run", "a b"], "this model has no attention")
     compared = ["attention", toy_run, "a b", "--compare", toy / "run", "--output", tmp_path / "a.png"]
-    check_error(capsys, compared, f"{toy / 'run'}: this model has no attention")
+    check_error(compared, f"{toy / 'run'}: this model has no attention")
     assert not (tmp_path / "a.png").exists()
 
 
-def test_no_test_split(toy, capsys):
+def test_no_test_split(toy, capsys, check_error):
     text = (toy / "config.yaml").read_text()
     (toy / "config.yaml").write_text("".join(line for line in text.splitlines(True) if "test:" not in line))
     assert main(["train", str(toy / "config.yaml"), "--run", str(toy / "run")]) == 0
     capsys.readouterr()
-    check_error(capsys, ["evaluate", toy / "run"], "its config has no data.test")
+    check_error(["evaluate", toy / "run"], "its config has no data.test")
 
 
 @pytest.mark.parametrize(
@@ -287,18 +275,18 @@ def test_broken_pipe_is_quiet(toy_run):
     assert done.stderr == ""
 
 
-def test_damaged_and_missing_weights(toy_run, capsys, tmp_path):
+def test_damaged_and_missing_weights(toy_run, tmp_path, check_error):
     import shutil
 
     shutil.copytree(toy_run, tmp_path / "run")
     weights = tmp_path / "run" / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[: len(content) // 2])
-    check_error(capsys, ["translate", tmp_path / "run", "a"], "model.safetensors: damaged")
+    check_error(["translate", tmp_path / "run", "a"], "model.safetensors: damaged")
     weights.unlink()
-    check_error(capsys, ["translate", tmp_path / "run", "a"], "model.safetensors: no weights yet")
-    check_error(capsys, ["inspect", tmp_path / "run"], "model.safetensors: no weights yet")
+    check_error(["translate", tmp_path / "run", "a"], "model.safetensors: no weights yet")
+    check_error(["inspect", tmp_path / "run"], "model.safetensors: no weights yet")
     weights.write_bytes(content)
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace("hidden_size: 32", "hidden_size: 34"))
-    check_error(capsys, ["translate", tmp_path / "run", "a"], "does not fit the run's config")
+    check_error(["translate", tmp_path / "run", "a"], "does not fit the run's config")

@@ -47,13 +47,6 @@ def worse(toy_run, tmp_path) -> Path:
     return tmp_path / "worse.txt"
 
 
-def refused(result: tuple[int, str, str]) -> str:
-    status, stdout, stderr = result
-    assert (status, stdout) == (2, "")
-    assert stderr.count("\n") == 1
-    return stderr
-
-
 def test_scores_with_signatures(toy_run, evaluate, tmp_path):
     status, stdout, stderr = evaluate(toy_run, "--output", tmp_path / "test.txt")
     lines = stdout.splitlines()
@@ -192,7 +185,7 @@ def test_training_text_that_is_gone_is_noted_in_one_line(toy, toy_run, worse, ev
     )
 
 
-def test_other_test_sets_are_refused_unless_files_are_given(toy, toy_run, greedy, worse, evaluate):
+def test_other_test_sets_are_refused_unless_files_are_given(toy, toy_run, greedy, worse, evaluate, check_error):
     run = toy / "run"
     shutil.copytree(greedy, run)
     config = (run / "config.yaml").read_text()
@@ -204,13 +197,13 @@ def test_other_test_sets_are_refused_unless_files_are_given(toy, toy_run, greedy
          f"{run}: data.target_language is 'fr', but in {toy_run} it is 'out'; name one test set for all with --source"),
     ]:  # fmt: skip
         (run / "config.yaml").write_text(config.replace(old, new))
-        assert message in refused(evaluate(toy_run, run))
+        check_error(["evaluate", toy_run, run], message)
         status, stdout, _ = evaluate(toy_run, run, f"--source={toy}/test.in", f"--target={toy}/test.out")
         assert status == 0
         assert stdout.count("p = ") == 3
 
 
-def test_mistakes_are_named_before_anything_is_translated(toy_run, greedy, worse, evaluate, tmp_path, monkeypatch):
+def test_mistakes_are_named_before_anything_is_translated(toy_run, greedy, worse, tmp_path, monkeypatch, check_error):
     other = tmp_path / "no"
     for arguments, message in [
         ([toy_run, other], f"{other}: not a run folder"),
@@ -227,30 +220,30 @@ def test_mistakes_are_named_before_anything_is_translated(toy_run, greedy, worse
         ([toy_run, "--plot", tmp_path / "no" / "a.png"], "there is no folder"),
         ([toy_run, "--translations", tmp_path / "x"], "x: cannot read the file"),
     ]:
-        assert message in refused(evaluate(*arguments))
+        check_error(["evaluate", *arguments], message)
     monkeypatch.setenv("SACREBLEU_SEED", "0")
-    assert "SACREBLEU_SEED is '0'" in refused(evaluate(toy_run, "--bootstrap", 40))
-    assert "SACREBLEU_SEED is '0'" in refused(evaluate(toy_run, greedy))
+    check_error(["evaluate", toy_run, "--bootstrap", 40], "SACREBLEU_SEED is '0'")
+    check_error(["evaluate", toy_run, greedy], "SACREBLEU_SEED is '0'")
     worse.write_text("a\nb\n")
     message = f"{worse} has 2 lines, for a test set of 50 sentences: a file of translations has one a line"
-    assert message in refused(evaluate(toy_run, "--translations", worse))
+    check_error(["evaluate", toy_run, "--translations", worse], message)
 
 
 @pytest.mark.parametrize("language", ["ja", "ko"])
-def test_a_language_whose_tokenizer_is_absent_is_refused(toy, toy_run, evaluate, language):
+def test_a_language_whose_tokenizer_is_absent_is_refused(toy, toy_run, language, check_error):
     if importlib.util.find_spec({"ja": "MeCab", "ko": "mecab_ko"}[language]):
         pytest.skip("it is installed here")
     shutil.copytree(toy_run, toy / "run")
     config = (toy / "run" / "config.yaml").read_text()
     (toy / "run" / "config.yaml").write_text(config.replace("target_language: out", f"target_language: {language}"))
-    stderr = refused(evaluate(toy / "run"))
-    assert f"data.target_language is '{language}', and sacreBLEU's tokenizer for it is not installed: pip" in stderr
+    message = f"data.target_language is '{language}', and sacreBLEU's tokenizer for it is not installed: pip"
+    check_error(["evaluate", toy / "run"], message)
 
 
-def test_files_of_unequal_length_are_refused(toy_run, evaluate):
+def test_files_of_unequal_length_are_refused(toy_run, check_error):
     source, target = toy_run.parent / "test.in", toy_run.parent / "train.out"
     message = f"{source} has 50 lines, but {target} has 500"
-    assert message in refused(evaluate(toy_run, f"--source={source}", f"--target={target}"))
+    check_error(["evaluate", toy_run, f"--source={source}", f"--target={target}"], message)
 
 
 def test_runs_may_follow_options():
