@@ -54,6 +54,10 @@ class CorpusConfig(Section):
     def place(self, name: str) -> str | None:
         return getattr(self, "json_file" if name == "json" else name)
 
+    @property
+    def files(self) -> list[str]:
+        return [place for name in ("source", "target", *TABLE_FORMATS) if (place := self.place(name))]
+
 
 class DataConfig(Section):
     source_language: str
@@ -341,13 +345,13 @@ class TrainingConfig(Section):
 
 
 class SearchConfig(Section):
-    beam_size: PositiveInt = 5
+    beam_size: Annotated[int, Field(ge=1, le=10_000)] = 5
     """1 is greedy search."""
     length_normalization: Literal["exponent", "gnmt", "reward"] = "exponent"
     """How finished hypotheses of different length are ranked: by log-probability / length ** `length_penalty`, by
     log-probability / ((5 + length) / 6) ** `length_penalty` (Wu et al. 2016, arXiv:1609.08144, equation 14), or by
     log-probability + `length_penalty` x length. A length is in subword tokens, </s> included."""
-    length_penalty: Annotated[float, Field(ge=0.0)] = 1.0
+    length_penalty: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
     """0 ranks by log-probability alone."""
     coverage_penalty: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the price on source tokens that got less attention than 1 in all (the same equation)."""
@@ -355,7 +359,7 @@ class SearchConfig(Section):
     """No run of this many subword tokens stands twice in a translation; 0 for no such rule."""
     min_length_ratio: Annotated[float, Field(ge=0.0)] = 0.0
     """A translation has at least this many tokens a source token."""
-    max_length_ratio: Annotated[float, Field(gt=0.0)] = 2.0
+    max_length_ratio: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     """A translation has at most this many tokens a source token, plus ten."""
     max_source_length: PositiveInt = 1000
     """Of a longer source, in subword tokens, the end is not read."""

@@ -44,9 +44,9 @@ def read_yaml(path: str | Path, schema: type[Section]) -> dict[str, Any]:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"{path}: cannot read the config: {reason}") from error
     try:
-        settings = yaml.safe_load(text)
+        settings = yaml.load(text, _Loader)  # a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date, a number or a nesting without end
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{path}: not valid YAML: {_explain(error)}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: a config is a mapping of sections ({', '.join(schema.model_fields)})")
     return settings
@@ -73,6 +73,28 @@ def save_config(config: Config, path: str | Path) -> None:
                 key: value for key, value in settings["data"][split].items() if value is not None
             }
     write_atomically(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that a section has twice, of which YAML's own loaders silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, yaml.Node] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and seen.setdefault((key.tag, key.value), key) is not key:
+                line = seen[key.tag, key.value].start_mark.line + 1
+                problem = f"{key.value} is there twice, first in line {line}: join the two"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _explain(error: Exception) -> str:
+    """What a loader says, without its drawing of the place."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or problem is None:
+        return " ".join(str(error).split())
+    hint = "; indent with spaces" if "\\t" in problem else ""
+    return f"{problem} (line {mark.line + 1}, column {mark.column + 1}{hint})"
 
 
 def _apply_override(settings: dict[str, Any], override: str) -> None:
@@ -106,6 +128,10 @@ def _describe(problem: Any, schema: type[Section]) -> str:
         return f"{key} is required"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    if problem["type"] in ("model_type", "model_attributes_type"):
+        message = "expected a section, which has settings by name"
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool):
+        message += "; YAML takes no, yes, on, off for false and true: put it in quotes"
     if problem["type"] == "value_error":  # from our own checks, whose messages name the values
         return f"{key}: {message}" if key else message
     return f"{key} is {BRIEF.repr(problem['input'])}: {message}"

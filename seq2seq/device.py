@@ -40,6 +40,11 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Torch has a class for it on a GPU only."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+
+
 def mixed_precision(device: torch.device, precision: torch.dtype) -> AbstractContextManager:
     """Matrix products in `precision`; parameters, decoder states, softmax and loss stay in float32."""
     return torch.autocast(device.type, precision, enabled=precision != torch.float32)

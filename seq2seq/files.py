@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -13,19 +13,42 @@ LEFTOVERS = ".*.tmp"
 """What a kill may leave beside a file or folder that was being written."""
 
 
-def require_writable(path: str | Path) -> None:
-    """Check, before long work, that its result can be written there.
+def require_writable(path: str | Path, reads: Iterable[str | Path] = ()) -> None:
+    """Check, before long work, that its result can be written there, and takes the place of nothing dear.
+
+    What is written is renamed into its place. That of a device or a link, /dev/null or /dev/stdout, is not to be taken.
+
+    Args:
+        reads: The files that are read: none of them may be written over.
 
     Raises:
-        UserError: The path is a folder, lies in none, or may not be written.
+        UserError: The path is a folder, a device, a link or one of `reads`, lies in no folder, or may not be written.
     """
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        what = "is a link or a device, which the result would replace"
+        raise UserError(f"{path}: {what}: name a file, or redirect standard output with >")
+    for other in reads:
+        if path.exists() and Path(other).exists() and path.samefile(other):
+            raise UserError(f"{path}: is read, and would be written over; name another file for what is written")
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise UserError(f"{path}: the folder {path.parent} may not be written")
+
+
+def require_unicode_name(path: str | Path) -> None:
+    """Check that libraries and logs, which are in UTF-8, can name a folder.
+
+    Raises:
+        UserError: They cannot.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{path}: the folder's name is not UTF-8; rename it, or set a locale of UTF-8") from error
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:

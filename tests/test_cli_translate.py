@@ -36,14 +36,6 @@ def other_vocabulary_run(toy_run):
     return run
 
 
-def check_error(capsys, arguments, message):
-    assert main([str(argument) for argument in arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
-
-
 def output(capsys, *arguments):
     capsys.readouterr()
     assert main([str(argument) for argument in arguments]) == 0
@@ -138,20 +130,20 @@ def test_dashes_are_for_sentences_alone(capsys):
     assert "unrecognized arguments: -- x" in capsys.readouterr().err
 
 
-def test_folder_that_is_no_run_is_named(toy_run, capsys, tmp_path):
-    check_error(capsys, ["translate", toy_run, tmp_path, "a"], f"{tmp_path}: not a run folder")
+def test_folder_that_is_no_run_is_named(toy_run, tmp_path, check_error):
+    check_error(["translate", toy_run, tmp_path, "a"], f"{tmp_path}: not a run folder")
 
 
-def test_files_in_and_out(toy_run, capsys, tmp_path):
+def test_files_in_and_out(toy_run, capsys, tmp_path, check_error):
     (tmp_path / "in.txt").write_text("a b c\nh g\n")
     assert output(capsys, "translate", toy_run, "--input", tmp_path / "in.txt", "--output", tmp_path / "out.txt") == ""
     expected = output(capsys, "translate", toy_run, "a b c", "h g")
     assert (tmp_path / "out.txt").read_text() == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.txt"]
-    check_error(capsys, ["translate", toy_run, "--input", tmp_path / "no.txt"], "no.txt: No such file")
-    check_error(capsys, ["translate", toy_run, "--output", tmp_path / "no" / "out"], "there is no folder")
-    check_error(capsys, ["translate", toy_run, "--attention-json", tmp_path, "a"], "is a folder; name a file")
-    check_error(capsys, ["translate", toy_run, "a", "--input", tmp_path / "in.txt"], "do not go together")
+    check_error(["translate", toy_run, "--input", tmp_path / "no.txt"], "no.txt: No such file")
+    check_error(["translate", toy_run, "--output", tmp_path / "no" / "out"], "there is no folder")
+    check_error(["translate", toy_run, "--attention-json", tmp_path, "a"], "is a folder; name a file")
+    check_error(["translate", toy_run, "a", "--input", tmp_path / "in.txt"], "do not go together")
 
 
 def test_n_best_scores_and_alignment(toy_run, capsys):
@@ -181,12 +173,12 @@ def test_attention_json(toy_run, capsys, tmp_path):
     assert (second["text"], second["weights"]) == ("", [])
 
 
-def test_several_runs_vote(toy_run, twin_run, other_vocabulary_run, capsys):
+def test_several_runs_vote(toy_run, twin_run, other_vocabulary_run, capsys, check_error):
     alone = output(capsys, "translate", toy_run, "a b c", "--scores")
     assert output(capsys, "translate", toy_run, toy_run, "a b c", "--scores") == alone
     assert output(capsys, "translate", toy_run, twin_run, "a b c", "--scores") != alone
     message = f"{other_vocabulary_run}: its vocabulary is not that of {toy_run}"
-    check_error(capsys, ["translate", toy_run, other_vocabulary_run, "a"], message)
+    check_error(["translate", toy_run, other_vocabulary_run, "a"], message)
 
 
 def test_search_options_reach_search(toy_run, capsys):
@@ -213,7 +205,7 @@ def test_search_options_reach_search(toy_run, capsys):
         (["--sample", "--beam-size", "2"], "sample draws one translation, beam_size is 2: leave one of them out"),
         (["--top-k", "3"], "top_k is for sampling: set sample too, or leave it out"),
         (["--temperature", "2"], "temperature is for sampling"),
-        (["--sample", "--temperature", "0"], "temperature is 0.0: input should be greater than 0"),
+        (["--sample", "--temperature", "0"], "temperature is 0.0: input should be greater than or equal to 0.001"),
         (["--sample", "--top-p", "1.5"], "top_p is 1.5: input should be less than or equal to 1"),
         (["--sample", "--seed", "-1"], "seed is -1: input should be greater than or equal to 0"),
         (["--length-penalty", "nan"], "length_penalty is nan: input should be a finite number"),
@@ -222,17 +214,17 @@ def test_search_options_reach_search(toy_run, capsys):
         (["--no-repeat-ngram-size", "-1"], "no_repeat_ngram_size is -1: input should be greater than or equal to 0"),
     ],
 )
-def test_what_makes_no_sense_is_refused(toy_run, capsys, options, message):
-    check_error(capsys, ["translate", toy_run, "a", *options], f"search: {message}")
+def test_what_makes_no_sense_is_refused(toy_run, options, message, check_error):
+    check_error(["translate", toy_run, "a", *options], f"search: {message}")
 
 
-def test_without_attention(toy, capsys, tmp_path):
+def test_without_attention(toy, capsys, tmp_path, check_error):
     run = tmp_path / "run"
     assert main(["train", str(toy / "config.yaml"), "model.attention.score=none", "--run", str(run)]) == 0
     capsys.readouterr()
     for option, name in [(["--alignment"], "--alignment"), (["--attention-json", tmp_path / "a"], "--attention-json"),
                          (["--coverage-penalty", "1"], "coverage_penalty")]:  # fmt: skip
-        check_error(capsys, ["translate", run, "a", *option], f"{name} needs an attention, and this model has none")
+        check_error(["translate", run, "a", *option], f"{name} needs an attention, and this model has none")
 
 
 def test_prompt(toy_run):
@@ -331,18 +323,15 @@ def test_score_of_all_together(toy_run, capsys, stdin):
     )
 
 
-def test_mistakes_in_what_is_to_be_scored(toy_run, capsys, stdin, tmp_path):
+def test_mistakes_in_what_is_to_be_scored(toy_run, stdin, tmp_path, check_error):
     (tmp_path / "in.txt").write_text("a\nb\n")
     (tmp_path / "out.txt").write_text("a\n")
-    check_error(capsys, ["score", toy_run, "--source", tmp_path / "in.txt"], "--source and --target go together")
+    check_error(["score", toy_run, "--source", tmp_path / "in.txt"], "--source and --target go together")
     check_error(
-        capsys,
         ["score", toy_run, "--source", tmp_path / "in.txt", "--target", tmp_path / "out.txt"],
         "out.txt has 1; line-aligned files have equally many",
     )
     stdin(b"a\tb\nno tab\n")
-    check_error(
-        capsys, ["score", toy_run], "standard input: line 2 has 0 tabs; expected one: sentence, tab, translation"
-    )
+    check_error(["score", toy_run], "standard input: line 2 has 0 tabs; expected one: sentence, tab, translation")
     stdin(b"a\tb\xff\n")
-    check_error(capsys, ["score", toy_run], "standard input: line 1: byte 4 is not valid UTF-8")
+    check_error(["score", toy_run], "standard input: line 1: byte 4 is not valid UTF-8")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from seq2seq.cli import attention, average, evaluate, export, inspect, score, train, translate
 from seq2seq.cli.arguments import LAYOUT
+from seq2seq.cli.messages import tell
 from seq2seq.errors import TrainingStopped, UserError
 
 COMMANDS = (train, average, evaluate, translate, score, attention, inspect, export)
@@ -23,31 +24,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A training that a signal stopped returns 128 and the signal's number, as shells do.
     """
+    has_output = sys.stdout is not None
+    open_missing_streams()
     options = parse(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")  # whatever the locale says
     try:
+        if not has_output:
+            raise UserError("standard output is closed: send it to a file, or to /dev/null")
         options.command(options)
         sys.stdout.flush()
     except UserError as error:
-        print(f"seq2seq: error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         return 2
     except TrainingStopped as stop:
-        print(f"seq2seq: {options.run}: {stop}", file=sys.stderr)
+        tell(f"{options.run}: {stop}")
         return 128 + stop.signal
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"seq2seq: error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        tell(f"error: {error.filename or 'output'}: {error.strerror}")
+        return 2
+    except (RuntimeError, MemoryError) as error:
+        from seq2seq.device import is_out_of_memory  # in a process that has torch, or no memory for anything
+
+        if not is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:150]
+        tell(f"error: out of memory: lower batch_tokens, beam_size, or the sizes under model ({reason})")
         return 2
     except KeyboardInterrupt:
         can_continue = "resume" in options and (options.run / "checkpoints" / "latest").exists()
         hint = "; --resume continues from the last checkpoint" if can_continue else ""
-        print(f"seq2seq: interrupted{hint}", file=sys.stderr)
+        tell(f"interrupted{hint}")
         return 130
     return 0
+
+
+def open_missing_streams() -> None:
+    """Put /dev/null in the place of standard streams that the caller closed: the next file opened, a checkpoint say,
+    would take that place, and with it what libraries write to stderr."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 (open to the end)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from seq2seq.cli.arguments import LAYOUT, Commands, add_run, add_search
+from seq2seq.cli.messages import tell
 from seq2seq.errors import UserError
 
 
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         missing = plot_panels(grid, output, target_word="source" if options.encoder else "translation")
         if missing:
-            print(f"seq2seq: no installed font has these characters, drawn as boxes: {missing}", file=sys.stderr)
+            tell(f"no installed font has these characters, drawn as boxes: {missing}")
     for view in (view for row in rows for view in row):
         if view.text is not None:
             print(f"{view.run}: " * (len(runs) > 1) + view.text)

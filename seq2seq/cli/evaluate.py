@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq.cli.arguments import LAYOUT, Commands, add_search, positive
+from seq2seq.cli.messages import tell
 from seq2seq.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -107,9 +108,12 @@ def run(options: argparse.Namespace) -> None:
     from seq2seq.evaluation.metrics import build_metric
     from seq2seq.evaluation.reports import format_report
     from seq2seq.evaluation.systems import evaluate_systems
+    from seq2seq.files import require_writable
 
     held_out = read_held_out(runs, options.split, options.source, options.target)
     build_metric("bleu", held_out.target_language)  # fails now rather than after translating
+    if options.output is not None:
+        require_writable(options.output, held_out.files)
     if options.translations:
         systems = _read(options.translations, runs[0], len(held_out.references))
     else:
@@ -189,10 +193,9 @@ def _translate(options: argparse.Namespace, runs: list[Path], sources: list[str]
     for run, translator in zip(runs, translators, strict=True):
         texts, speed = translate_timed(translator, sources, options.beam_size, sys.stderr.isatty())
         systems.append(System(str(run), texts, speed=speed))
-        print(
-            f"seq2seq: {run}: translated {len(texts):,} sentences in {speed.seconds:.1f} s: "
-            f"{speed.sentences_per_second:,.1f} sentences/s, {speed.tokens_per_second:,.0f} target tokens/s",
-            file=sys.stderr,
+        tell(
+            f"{run}: translated {len(texts):,} sentences in {speed.seconds:.1f} s: "
+            f"{speed.sentences_per_second:,.1f} sentences/s, {speed.tokens_per_second:,.0f} target tokens/s"
         )
         if options.output is not None:
             write_atomically(options.output, "".join(text + "\n" for text in texts))
@@ -205,10 +208,9 @@ def _note_tokenized(systems: "list[System]") -> None:
     for system in systems:
         number = num_tokenized(system.texts)
         if number >= TOKENIZED:
-            print(
-                f"seq2seq: {system.name}: {number:,} of {len(system.texts):,} translations end in a tokenized period "
-                "(' .'): detokenize them, or their scores compare with no others",
-                file=sys.stderr,
+            tell(
+                f"{system.name}: {number:,} of {len(system.texts):,} translations end in a tokenized period "
+                "(' .'): detokenize them, or their scores compare with no others"
             )
 
 
@@ -228,5 +230,5 @@ def _count_overlaps(runs: list[Path], held_out: "HeldOut") -> dict[str, "Overlap
             training = read_pairs(config.data.train, config.data, "train")
             overlaps[str(run)] = count_overlap(test, training, sys.stderr.isatty())
         except DataError as error:
-            print(f"seq2seq: {run}: overlap not counted: {error}", file=sys.stderr)
+            tell(f"{run}: overlap not counted: {error}")
     return overlaps

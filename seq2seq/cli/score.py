@@ -67,6 +67,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _read(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     from seq2seq.data.corpus import read_aligned
+    from seq2seq.data.lines import MARK
 
     if (options.source is None) != (options.target is None):
         raise UserError("--source and --target go together: a file of sentences and its translations")
@@ -76,6 +77,7 @@ def _read(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     pairs = []
     for number, line in enumerate(sys.stdin.buffer, start=1):
         try:
+            line = line.removeprefix(MARK) if number == 1 else line
             fields = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8").split("\t")
         except UnicodeDecodeError as error:
             raise DataError(f"standard input: line {number}: byte {error.start + 1} is not valid UTF-8") from error

@@ -92,9 +92,11 @@ def run(options: argparse.Namespace) -> None:
     runs, sentences = split_runs(options)
     if sentences and options.input is not None:
         raise UserError(f"--input {options.input} and sentences do not go together: give one of them")
-    for path in (options.output, options.attention_json):
-        if path is not None:
-            require_writable(path)
+    written = [path for path in (options.output, options.attention_json) if path is not None]
+    for path in written:
+        require_writable(path, [options.input] if options.input is not None else [])
+    if len({path.resolve() for path in written}) < len(written):
+        raise UserError(f"--output and --attention-json are both {options.output}: name two files")
     translator = Translator.load_ensemble(runs, options.device)
     for name in ("alignment", "attention_json"):
         if getattr(options, name):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from seq2seq.config import Config, CorpusConfig
 from seq2seq.data.corpus import read_corpus
-from seq2seq.errors import UserError
+from seq2seq.errors import DataError, UserError
 from seq2seq.sharing.model_folder import read_config
 
 
@@ -17,6 +17,8 @@ class HeldOut(NamedTuple):
     references: list[str]
     target_language: str
     configs: list[Config]
+    files: Sequence[str] = ()
+    """Those that they were read from."""
 
 
 def read_held_out(
@@ -34,8 +36,7 @@ def read_held_out(
     configs = [read_config(run) for run in runs]
     first = configs[0].data
     if source is not None and target is not None:
-        corpus = read_corpus(CorpusConfig(source=str(source), target=str(target)), first, split)
-        return HeldOut(corpus.source, corpus.target, first.target_language, configs)
+        return _read(CorpusConfig(source=str(source), target=str(target)), split, configs)
     for run, config in zip(runs, configs, strict=True):
         if getattr(config.data, split) is None:
             raise UserError(f"{run}: its config has no data.{split}; name files with --source and --target")
@@ -46,8 +47,15 @@ def read_held_out(
                     f"{run}: data.{key} is {here}, but in {runs[0]} it is {there}; "
                     "name one test set for all with --source and --target"
                 )
-    corpus = read_corpus(getattr(first, split), first, split)
-    return HeldOut(corpus.source, corpus.target, first.target_language, configs)
+    return _read(getattr(first, split), split, configs)
+
+
+def _read(place: CorpusConfig, split: str, configs: list[Config]) -> HeldOut:
+    data = configs[0].data
+    sources, references = read_corpus(place, data, split)
+    if not any(map(str.strip, references)):
+        raise DataError(f"all references are blank, in {_describe(place)}: there is nothing to score against")
+    return HeldOut(sources, references, data.target_language, configs, place.files)
 
 
 def _describe(value: str | CorpusConfig) -> str:

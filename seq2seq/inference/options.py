@@ -15,7 +15,7 @@ class SearchOptions(SearchConfig):
     """How many different translations of a sentence to return, if search finds as many."""
     sample: bool = False
     """Draw the tokens at random, by the model's probabilities, in place of a beam."""
-    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    temperature: Annotated[float, Field(ge=0.001)] = 1.0
     """In sampling, logits are divided by it: below 1 the likely tokens get likelier."""
     top_k: PositiveInt | None = None
     """Sample from the so many likeliest tokens only (Fan et al. 2018, arXiv:1805.04833, section 5.3)."""

@@ -1,5 +1,6 @@
 """A trained run, or several as one, as an object that translates."""
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -13,8 +14,8 @@ from tqdm import tqdm
 from seq2seq.config import Config
 from seq2seq.data.batching import group_by_budget, pad
 from seq2seq.data.tokenizer import BOS, EOS, Tokenizer
-from seq2seq.device import choose_device, mixed_precision
-from seq2seq.errors import ConfigError, UserError
+from seq2seq.device import choose_device, is_out_of_memory, mixed_precision
+from seq2seq.errors import ConfigError, OutOfMemory, UserError
 from seq2seq.inference.ensemble import mean_probability, mean_weights
 from seq2seq.inference.options import SearchChanges, SearchOptions, search_options
 from seq2seq.inference.packing import pack
@@ -25,6 +26,8 @@ from seq2seq.inference.translation import SelfAttention, Translation, blank
 from seq2seq.inference.word_alignment import align_words, words_of_pieces
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.sharing.model_files import read_model
+
+log = logging.getLogger(__name__)
 
 
 class Translator:
@@ -140,8 +143,11 @@ class Translator:
 
         Raises:
             ConfigError: A setting is out of range, or makes no sense beside another.
-            UserError: There is not one prefix for each sentence, or the model's probabilities are not numbers.
+            UserError: The sentences are no list of texts, there is not one prefix for each, or the model's
+                probabilities are not numbers.
+            OutOfMemory: A sentence alone does not fit in memory.
         """
+        _require_texts(sentences, "sentences")
         if not isinstance(prefix, str) and len(prefix) != len(sentences):
             raise UserError(f"{len(prefix)} prefixes for {len(sentences)} sentences: give one for each, or one for all")
         options = self._options(beam_size, changes)
@@ -206,10 +212,27 @@ class Translator:
         options: SearchOptions,
         numbers: Sequence[int],
     ) -> list[list[Hypothesis]]:
-        source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
-        with mixed_precision(self.device, getattr(torch, options.precision)):
-            never = self.tokenizer.never_generated
-            return search(models, source, source_mask, options, never, prefix_ids, numbers)
+        """A batch that does not fit in memory is halved, again and again.
+
+        Raises:
+            OutOfMemory: A single sentence does not fit.
+        """
+        try:
+            source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
+            with mixed_precision(self.device, getattr(torch, options.precision)):
+                never = self.tokenizer.never_generated
+                return search(models, source, source_mask, options, never, prefix_ids, numbers)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        count, longest = len(source_ids), max(map(len, source_ids))
+        if count == 1:
+            what = f"one sentence of {longest} tokens: lower beam_size, or cut the sentence"
+            raise OutOfMemory(f"out of memory on {what}")
+        log.warning("out of memory on %d sentences of up to %d tokens: halved; lower batch_tokens", count, longest)
+        parts = (slice(count // 2), slice(count // 2, None))
+        halves = (self._search(models, source_ids[part], prefix_ids[part], options, numbers[part]) for part in parts)
+        return [hypotheses for half in halves for hypotheses in half]
 
     def _describe(
         self, source: str, source_ids: list[int], hypotheses: Sequence[Hypothesis], num_unread: int
@@ -252,6 +275,8 @@ class Translator:
             ConfigError: A setting is out of range, or makes no sense beside another.
             UserError: There is not one target for each source, or the model's probabilities are not numbers.
         """
+        _require_texts(sources, "sources")
+        _require_texts(targets, "targets")
         if len(sources) != len(targets):
             raise UserError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
         options = self._options(None, changes)
@@ -351,6 +376,19 @@ class Translator:
         if options.coverage_penalty > 0:
             self.require_attention("coverage_penalty")
         return options
+
+
+def _require_texts(texts: Sequence[str], what: str) -> None:
+    """A string is a sequence of strings, too, its characters; but nobody wants those translated.
+
+    Raises:
+        UserError: It is one string, or holds something else.
+    """
+    if isinstance(texts, str):
+        raise UserError(f"{what} are one string, {texts[:40]!r}: give a list of them")
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise UserError(f"{what} has no text as number {number}, but {type(text).__name__}")
 
 
 def _unicode(texts: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from seq2seq.config import Config
 from seq2seq.config_file import load_config
 from seq2seq.errors import ConfigError
+from seq2seq.files import require_unicode_name
 from seq2seq.sharing.hub import download
 from seq2seq.sharing.shared_config import without_folders
 
@@ -28,6 +29,7 @@ def find_folder(name: str | Path) -> tuple[Path, bool]:
     Raises:
         ConfigError: There is no such model, or its files are not all in the folder.
     """
+    require_unicode_name(name)
     folder = Path(name)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file: name the folder that holds a model{pickle_hint([folder])}")

@@ -13,7 +13,7 @@ from typing import Any
 from seq2seq.config import Config
 from seq2seq.config_file import load_config, save_config
 from seq2seq.errors import ConfigError, UserError
-from seq2seq.files import LEFTOVERS, remove
+from seq2seq.files import LEFTOVERS, remove, require_unicode_name
 from seq2seq.model.seq2seq import Seq2Seq
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def open_run(config: Config, run: Path, resume: bool) -> Iterator[list[str]]:
             model can be built from the config.
     """
     Seq2Seq(config.model, source_vocabulary_size=8, target_vocabulary_size=8)  # the meta device takes seconds to import
+    require_unicode_name(run)
     _check_usable(run, resume)
     try:
         run.mkdir(parents=True, exist_ok=True)

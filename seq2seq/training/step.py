@@ -9,7 +9,7 @@ import torch
 
 from seq2seq.config import TrainingConfig
 from seq2seq.data.batching import Batch
-from seq2seq.device import mixed_precision
+from seq2seq.device import is_out_of_memory, mixed_precision
 from seq2seq.errors import OutOfMemory, TrainingDiverged
 from seq2seq.training.loss import coverage_loss, cross_entropy
 from seq2seq.training.state import TrainingState
@@ -107,8 +107,7 @@ def memory_errors_named(batch: Batch, settings: TrainingConfig) -> Iterator[None
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)
-        if not of_memory:
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
             f"out of memory on {describe_batch(batch)}: lower training.batch_tokens ({settings.batch_tokens} now) and "
