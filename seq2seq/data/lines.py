@@ -34,7 +34,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
             try:
                 text = line.decode("utf-8")
             except UnicodeDecodeError as error:
-                what = f"byte 0x{line[error.start]:02x} is not valid UTF-8"
+                what = f"byte 0x{line[error.start]:02x} is not valid UTF-8; mend it, or convert the file with iconv"
                 raise DataError(f"{path}: line {number}, byte offset {error.start}: {what}") from error
             text = text.removeprefix("\ufeff") if number == 1 else text
             yield text.removesuffix("\n").removesuffix("\r")

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from seq2seq.files import write_atomically, written_whole
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 WORD_START = "\u2581"
 """With which sentencepiece begins a piece that starts a word."""
+CONTROL_BYTES = (*range(0x20), 0x7F)
 
 
 class Tokenizer:
@@ -100,12 +102,15 @@ class Tokenizer:
 
     @property
     def never_generated(self) -> list[int]:
-        """Target ids that no translation may hold: control symbols other than EOS, and the bytes of line ends."""
-        names = [self._target.piece_to_id(f"<0x{byte:02X}>") for byte in b"\n\r"]
+        """Target ids that no translation may hold: control symbols other than EOS, and bytes that end a line or steer a
+        terminal."""
+        names = [self._target.piece_to_id(f"<0x{byte:02X}>") for byte in CONTROL_BYTES]
         return sorted({PAD, UNK, BOS, *names})
 
 
 def _train(config: TokenizerConfig, texts: Sequence[str]) -> sentencepiece.SentencePieceProcessor:
+    if not any(map(str.strip, texts)):
+        raise DataError("the training text is blank: there is nothing to learn a vocabulary from")
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -125,10 +130,14 @@ def _train(config: TokenizerConfig, texts: Sequence[str]) -> sentencepiece.Sente
             minloglevel=2,
         )
     except (RuntimeError, OSError) as error:
+        size = f"tokenizer.vocabulary_size={config.vocabulary_size}"
+        if needed := re.search(r"smaller than required_chars\. \d+ vs (\d+)", str(error)):
+            raise DataError(
+                f"{size} is too small: the training text's characters take {needed[1]} pieces, with the bytes of "
+                "byte_fallback; set it to that or more, or lower tokenizer.character_coverage"
+            ) from error
         reason = " ".join(str(error).split()) or "the text is too small"
-        raise DataError(
-            f"tokenizer.vocabulary_size={config.vocabulary_size} cannot be learned from the training text: {reason}"
-        ) from error
+        raise DataError(f"{size} cannot be learned from the training text: {reason}") from error
     return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
 
 

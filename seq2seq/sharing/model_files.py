@@ -1,5 +1,7 @@
 """A model read from its folder, strictly: the weights, the tokenizer and the settings must fit each other."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -18,10 +20,12 @@ from seq2seq.files import write_atomically
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.sharing.model_folder import (
     CONFIG,
+    DATA,
     TOKENIZERS,
     WEIGHTS,
     find_folder,
     pickle_hint,
+    read_counts,
     read_folder_config,
     require_no_imports,
 )
@@ -53,6 +57,9 @@ def read_model(name: str | Path, allow_imports: bool = False) -> ModelFiles:
     if from_hub and not allow_imports:
         require_no_imports(name, config)
     tokenizer = _read_tokenizer(folder, config.tokenizer.joint)
+    learned_with = (read_counts(folder) or {}).get("tokenizer")
+    if isinstance(learned_with, dict) and learned_with.get("sha256") != tokenizer.fingerprint:
+        raise ConfigError(f"{folder / 'tokenizer'}: not the one that the model learned with, by the SHA-256 in {DATA}")
     with _SizeLimit(folder / WEIGHTS) as limit:
         limit.take(config.model.encoder.num_layers + config.model.decoder.num_layers)  # one number each, at the least
         model = Seq2Seq(config.model, tokenizer.source_size, tokenizer.target_size)
@@ -61,21 +68,48 @@ def read_model(name: str | Path, allow_imports: bool = False) -> ModelFiles:
 
 
 def save_weights(model: Seq2Seq, path: Path) -> None:
-    write_atomically(path, save({name: weight.contiguous() for name, weight in named_weights(model).items()}))
+    write_atomically(path, pack_weights({name: weight.contiguous() for name, weight in named_weights(model).items()}))
+
+
+def pack_weights(weights: dict[str, Tensor]) -> bytes:
+    """A safetensors file whose metadata tell the SHA-256 of the numbers: a single wrong bit is found."""
+    _, numbers = _split(save(weights))
+    return save(weights, {"sha256": hashlib.sha256(numbers).hexdigest()})
+
+
+def unpack_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        ConfigError: The file is missing, damaged, or other than it was written.
+    """
+    try:
+        content = path.read_bytes()
+        weights = load(content)
+    except FileNotFoundError as error:
+        raise _no_weights(path) from error
+    except (SafetensorError, OSError) as error:
+        raise ConfigError(f"{path}: damaged, or not a safetensors file: {error}") from error
+    header, numbers = _split(content)
+    expected = json.loads(bytes(header)).get("__metadata__", {}).get("sha256")  # a file of another tool may have none
+    if expected not in (None, hashlib.sha256(numbers).hexdigest()):
+        raise ConfigError(f"{path}: damaged: its numbers are not those that were written, by their SHA-256")
+    return weights
+
+
+def _split(content: bytes) -> tuple[memoryview, memoryview]:
+    """The header of a safetensors file, which its first eight bytes tell the length of, and the numbers."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return memoryview(content)[8:end], memoryview(content)[end:]
 
 
 def load_weights(model: Seq2Seq, path: Path) -> None:
     """Fill a model from a safetensors file, strictly: the same names, shapes and dtypes, no more and no less.
 
     Raises:
-        ConfigError: The file is missing, damaged, or made for another model.
+        ConfigError: The file is missing, damaged, made for another model, or holds what is no number.
     """
-    try:
-        weights = load_file(path)
-    except FileNotFoundError as error:
-        raise _no_weights(path) from error
-    except (SafetensorError, OSError) as error:
-        raise ConfigError(f"{path}: damaged, or not a safetensors file: {error}") from error
+    weights = unpack_weights(path)
     expected = named_weights(model)
     wrong = [f"it lacks {name}" for name in expected if name not in weights]
     wrong += [f"it has {name} besides" for name in weights if name not in expected]
@@ -86,6 +120,8 @@ def load_weights(model: Seq2Seq, path: Path) -> None:
     ]
     if wrong:
         raise ConfigError(f"{path}: does not fit the run's config and tokenizer: {', '.join(wrong[:3])}")
+    if broken := [name for name, weight in weights.items() if not weight.isfinite().all()]:
+        raise ConfigError(f"{path}: {broken[0]} holds NaN or infinity: take weights from before that happened")
     with torch.no_grad():
         for name, weight in expected.items():
             weight.copy_(weights[name])

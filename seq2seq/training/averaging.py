@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 
 from seq2seq.config_file import load_config
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically, written_whole
+from seq2seq.sharing.model_files import pack_weights, unpack_weights
+from seq2seq.training.checkpoint import saved_steps
 from seq2seq.training.curves import read_metrics
 from seq2seq.training.state import Scores
 
@@ -33,7 +33,7 @@ def average_run(run: Path, output: Path, best: int | None = None, last: int | No
                 if (run / name).exists():
                     shutil.copy(run / name, new / name)
             shutil.copytree(run / "tokenizer", new / "tokenizer")
-            write_atomically(new / "model.safetensors", save(weights))
+            write_atomically(new / "model.safetensors", pack_weights(weights))
     except OSError as error:
         raise ConfigError(f"{output}: cannot write the folder: {error.strerror or error}") from error
     return sorted(files)
@@ -41,7 +41,8 @@ def average_run(run: Path, output: Path, best: int | None = None, last: int | No
 
 def best_weights(run: Path, number: int) -> dict[int, Path]:
     """By the metric that the run stops by; which validations were better, metrics.jsonl knows."""
-    files = {int(path.stem.removeprefix("step_")): path for path in (run / "best").glob("step_*.safetensors")}
+    names = {path: path.stem.removeprefix("step_") for path in (run / "best").glob("step_*.safetensors")}
+    files = {int(number): path for path, number in names.items() if number.isdecimal()}
     _require(run, len(files), number, "best weights", "training.keep_best")
     metric = load_config(run / "config.yaml").training.early_stopping_metric
     scores = {
@@ -53,7 +54,7 @@ def best_weights(run: Path, number: int) -> dict[int, Path]:
 
 
 def last_weights(run: Path, number: int) -> dict[int, Path]:
-    folders = {int(path.name.removeprefix("step_")): path for path in (run / "checkpoints").glob("step_*")}
+    folders = saved_steps(run / "checkpoints")
     _require(run, len(folders), number, "last checkpoints", "training.keep_checkpoints")
     return {step: folders[step] / "model.safetensors" for step in sorted(folders)[-number:]}
 
@@ -67,10 +68,7 @@ def average_weights(files: Sequence[Path]) -> dict[str, torch.Tensor]:
     total: dict[str, torch.Tensor] = {}
     dtypes: dict[str, torch.dtype] = {}
     for path in files:
-        try:
-            weights = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise ConfigError(f"{path}: damaged, or not a safetensors file: {error}") from error
+        weights = unpack_weights(path)
         if total and {n: w.shape for n, w in weights.items()} != {n: w.shape for n, w in total.items()}:
             raise ConfigError(f"{path}: not of the same model as {files[0]}")
         for name, weight in weights.items():

@@ -4,18 +4,24 @@ import io
 import json
 import logging
 import os
+import pickle
 import platform
+import zipfile
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from seq2seq.errors import ConfigError
 from seq2seq.files import LEFTOVERS, remove, sync_folder, write_atomically, written_whole
 from seq2seq.sharing.model_files import load_weights, save_weights
-from seq2seq.training.state import Progress, Scores, TrainingState
+from seq2seq.training.state import Progress, TrainingState
 
 log = logging.getLogger(__name__)
+
+PROGRESS = TypeAdapter(Progress)
 
 
 def save_checkpoint(folder: Path, state: TrainingState) -> None:
@@ -64,7 +70,8 @@ def save_checkpoint(folder: Path, state: TrainingState) -> None:
 
 def saved_steps(folder: Path) -> dict[int, Path]:
     """The checkpoints of a run, whole ones all, by their steps."""
-    return {int(path.name.removeprefix("step_")): path.resolve() for path in folder.glob("step_*")}
+    names = {path: path.name.removeprefix("step_") for path in folder.glob("step_*")}
+    return {int(number): path.resolve() for path, number in names.items() if number.isdecimal()}  # not a step_4.copy
 
 
 def load_checkpoint(folder: Path, state: TrainingState) -> None:
@@ -86,21 +93,22 @@ def load_checkpoint(folder: Path, state: TrainingState) -> None:
             if not average.exists():  # the run had none so far: it starts from the weights
                 average = latest / "model.safetensors"
             load_weights(state.averaged, average)
-        saved = torch.load(latest / "optimizer.pt", map_location="cpu", weights_only=True)
-        progress = json.loads((latest / "progress.json").read_text(encoding="utf-8"))
+        saved = read_optimizer(latest / "optimizer.pt")
+        progress = read_progress(latest / "progress.json")
         state.optimizer.load_state_dict(saved["optimizer"])
         state.scaler.load_state_dict(saved["scaler"])
         for field in fields(Progress):
-            setattr(state.progress, field.name, progress[field.name])
-        state.progress.best = Scores(*progress["best"])
-        state.progress.kept = {step: Scores(*scores) for step, scores in progress["kept"].items()}
+            setattr(state.progress, field.name, getattr(progress, field.name))
         machine, tokens_per_step = saved["machine"], saved["tokens_per_step"]
         restore_random_state(state, saved["random"])
     except Exception as error:  # torch and json raise several kinds for a damaged file
         others = [path.name for _, path in sorted(saved_steps(folder).items()) if path != latest.resolve()]
-        hint = f"; another is {others[-1]}: make `latest` point to it" if others else ""
-        reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-        raise ConfigError(f"{latest.resolve()}: damaged checkpoint: {' '.join(reason.split())[:200]}{hint}") from error
+        hint = "there is no other: train in another folder; training.keep_checkpoints keeps more than one"
+        if others:
+            hint = f"another is {others[-1]}: make `latest` point to it (ln -sfn {others[-1]} {latest})"
+        reason = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+        reason = " ".join(reason.split())[:200]
+        raise ConfigError(f"{latest.resolve()}: damaged checkpoint: {reason}; {hint}") from error
     require_tokens_per_step(state, tokens_per_step)
     for group in state.optimizer.param_groups:  # the moments are restored, the settings are the config's
         group.update({name: state.optimizer.defaults[name] for name in ("betas", "weight_decay")})
@@ -110,6 +118,38 @@ def load_checkpoint(folder: Path, state: TrainingState) -> None:
             log.info(
                 "resuming with another %s: %s then, %s now; rounding may differ", name, machine.get(name), now[name]
             )
+
+
+def read_optimizer(path: Path) -> dict[str, Any]:
+    """What `save_checkpoint` wrote besides weights and progress.
+
+    Raises:
+        ConfigError: It is damaged, be it by a single bit.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is None:
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ConfigError(f"{path.name} is not what training writes, or is cut short") from error
+    raise ConfigError(f"{path.name} is not as it was written, by the checksum of its part {damaged}")
+
+
+def read_progress(path: Path) -> Progress:
+    """How far the run had come.
+
+    Raises:
+        ConfigError: A part is missing, or of another kind.
+    """
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return PROGRESS.validate_python({field.name: saved[field.name] for field in fields(Progress)})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(f"{path.name}: {problem['loc'][0]} is {problem['input']!r}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path.name}: {type(error).__name__}: {error}") from error
 
 
 def restore_random_state(state: TrainingState, randoms: list[dict[str, torch.Tensor | None]]) -> None:

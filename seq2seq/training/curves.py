@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seq2seq.errors import UserError
 from seq2seq.visualization.plots import write_picture
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ def read_metrics(path: str | Path) -> dict[str, list[dict[str, Any]]]:
     """The records of each kind by step. Of two for one step (a run resumed from before it) the later one counts.
 
     Raises:
-        ValueError: A line is no record. The last line may be: the run was killed while it wrote.
+        UserError: A line is no record. The last line may be: the run was killed while it wrote.
     """
     lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     kinds: dict[str, dict[int, dict[str, Any]]] = {"training": {}, "validation": {}}
@@ -24,7 +25,9 @@ def read_metrics(path: str | Path) -> dict[str, list[dict[str, Any]]]:
             kinds.setdefault(record["kind"], {})[record["step"]] = record
         except (ValueError, KeyError, TypeError) as error:
             if number < len(lines):
-                raise ValueError(f"{path}, line {number}: not a record of a run: {line[:80]}") from error
+                raise UserError(
+                    f"{path}: line {number}: not a record of a run: {line[:80]!r}: delete the line"
+                ) from error
     return {kind: [records[step] for step in sorted(records)] for kind, records in kinds.items()}
 
 
@@ -84,8 +87,7 @@ def plot_curves(metrics_path: str | Path, picture_path: str | Path) -> None:
         picture_path: Ends with .png or .svg.
 
     Raises:
-        UserError: The picture's name has another suffix.
-        ValueError: A line of the metrics is no record.
+        UserError: The picture's name has another suffix, or a line of the metrics is no record.
         OSError: A file cannot be read or written.
     """
     write_picture(curves_figure(read_metrics(metrics_path)), picture_path)

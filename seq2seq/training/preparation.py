@@ -17,7 +17,7 @@ from seq2seq.data.corpus import Corpus, read_corpus, read_pairs
 from seq2seq.data.filtering import keep_usable, require_some
 from seq2seq.data.tokenized import Fingerprint, Pairs, StoredPairs, tokenize_once
 from seq2seq.data.tokenizer import Tokenizer
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, DataError
 from seq2seq.evaluation.metrics import build_metric
 from seq2seq.files import write_atomically
 from seq2seq.training.processes import Processes
@@ -52,6 +52,8 @@ def prepare(config: Config, run: Path, processes: Processes) -> TrainingData:
     data = config.data
     read = partial(read_pairs, data.train, data, "train")
     validation = read_corpus(data.validation, data, "validation")
+    if not any(source.strip() and target.strip() for source, target in zip(*validation, strict=True)):
+        raise DataError("no usable pairs in the validation corpus: each has a blank side")
     found = Fingerprint()
     for _ in found.over(zip(*validation, strict=True)):
         pass

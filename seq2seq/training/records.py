@@ -49,12 +49,13 @@ class Records:
 
 
 def drop_records_after(path: Path, progress: Progress) -> None:
-    """Forget what an interrupted session recorded past its last checkpoint: those steps are taken again."""
+    """Forget what an interrupted session recorded past its last checkpoint, for those steps are taken again; and what
+    is no record."""
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with suppress(json.JSONDecodeError):  # a line that a kill cut short
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, KeyError, TypeError):  # a line that a kill cut short, or a hand has edited
             record = json.loads(line)
             to_come = progress.validation_due and record.get("kind") == "validation"
             if record["step"] < progress.step or (record["step"] == progress.step and not to_come):

@@ -1,3 +1,5 @@
+import unicodedata
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -57,9 +59,11 @@ def test_emoji_decodes_to_itself_not_to_byte_names():
     assert TOKENIZER.decode(ids) == "chat 😀"
 
 
-def test_line_end_bytes_are_never_generated():
+def test_bytes_that_end_lines_or_steer_terminals_are_never_generated():
     pieces = TOKENIZER.target_pieces(TOKENIZER.never_generated)
-    assert {"<0x0A>", "<0x0D>", "<pad>", "<unk>", "<s>"} == set(pieces)
+    controls = {f"<0x{ord(char):02X}>" for char in map(chr, range(128)) if unicodedata.category(char) == "Cc"}
+    assert {"<0x0A>", "<0x0D>", "<0x1B>"} < controls
+    assert {*controls, "<pad>", "<unk>", "<s>"} == set(pieces)
     assert EOS not in TOKENIZER.never_generated
 
 
@@ -73,7 +77,7 @@ def test_training_twice_gives_the_same_pieces():
 
 def test_vocabulary_smaller_than_the_alphabet_is_an_error():
     with pytest.raises(
-        DataError, match=r"tokenizer.vocabulary_size=20 cannot be learned .* smaller than required_chars"
+        DataError, match=r"tokenizer.vocabulary_size=20 is too small: the training text's characters take 2\d\d pieces"
     ):
         train(vocabulary_size=20)
 

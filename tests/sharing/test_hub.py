@@ -402,10 +402,10 @@ def test_commands(hub, make_model, tmp_path, capsys, monkeypatch):
     assert hub.repos["owner/cat"]["private"]
     environment = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", "seq2seq.cli", "translate", "owner/cat@v1", "the cat", "--device", "cpu"],
+        [sys.executable, "-m", "seq2seq.cli", "translate", "owner/cat@v1", "a dog", "--device", "cpu"],
         cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
-    (expected,) = Translator.load(folder, "cpu").translate(["the cat"])
+    (expected,) = Translator.load(folder, "cpu").translate(["a dog"])
     assert (done.returncode, done.stderr, done.stdout) == (0, "", expected.text + "\n")
 
 
