@@ -52,8 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not is_out_of_memory(error):
             raise
-        reason = " ".join(str(error).split())[:150]
-        tell(f"error: out of memory: lower batch_tokens, beam_size, or the sizes under model ({reason})")
+        tell("error: out of memory: lower batch_tokens, beam_size, or the sizes under model")
         return 2
     except KeyboardInterrupt:
         can_continue = "resume" in options and (options.run / "checkpoints" / "latest").exists()

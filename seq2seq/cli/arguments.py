@@ -1,6 +1,7 @@
 """Arguments that several commands share."""
 
 import argparse
+import os
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,11 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where to compute (default: a GPU if there is one)",
     )
+
+
+def as_text(argument: str) -> str:
+    """What was typed, which is UTF-8, as the streams are, whatever the locale makes of it."""
+    return os.fsencode(argument).decode("utf-8", errors="replace")
 
 
 def positive(text: str) -> int:

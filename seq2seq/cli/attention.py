@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from seq2seq.cli.arguments import LAYOUT, Commands, add_run, add_search
+from seq2seq.cli.arguments import LAYOUT, Commands, add_run, add_search, as_text
 from seq2seq.cli.messages import tell
 from seq2seq.errors import UserError
 
@@ -82,10 +82,11 @@ def run(options: argparse.Namespace) -> None:
     from seq2seq.visualization.terminal import draw_panels
 
     runs = [options.run, *options.compare]
+    sentences, targets = ([as_text(text) for text in texts] for texts in (options.sentences, options.targets))
     if options.encoder:
-        rows = view_self_attention(runs, options.sentences, options.device)
+        rows = view_self_attention(runs, sentences, options.device)
     else:
-        rows = view_attention(runs, options.sentences, options.targets, options.beam_size, options.device)
+        rows = view_attention(runs, sentences, targets, options.beam_size, options.device)
     grid = [[view.panel() for view in row] for row in rows]
     if output is None:
         print(draw_panels([panel for row in grid for panel in row], get_terminal_size().columns))

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seq2seq.cli.arguments import LAYOUT, Commands, add_run, add_search, positive
+from seq2seq.cli.arguments import LAYOUT, Commands, add_run, add_search, as_text, positive
 from seq2seq.cli.lines import Notes, read_chunks
 from seq2seq.errors import UserError
 
@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> None:
         )
         changes: Any = {name: value for name in SEARCH if (value := getattr(options, name)) is not None}
         results = translator.translate_stream(
-            chunks, options.beam_size, prefix=options.prefix, show_progress=shown, **changes
+            chunks, options.beam_size, prefix=as_text(options.prefix), show_progress=shown, **changes
         )
         for line, result in enumerate(results, start=1):
             if result.num_unread:
@@ -145,7 +145,7 @@ def split_runs(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
         if not Path(sentence).is_dir():
             break
         runs.append(Path(sentence))
-    return runs, options.sentences[len(runs) - 1 :] + options.after_dashes
+    return runs, [as_text(text) for text in options.sentences[len(runs) - 1 :] + options.after_dashes]
 
 
 def _prompt() -> Iterator[list[str]]:
