@@ -102,9 +102,9 @@ def _apply_override(settings: dict[str, Any], override: str) -> None:
     if not separator or not key:
         raise ConfigError(f"override {override!r}: write it as section.key=value, for example training.seed=2")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+        value = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"override {override!r}: the value is not valid YAML: {_explain(error)}") from error
     *sections, name = key.split(".")
     for section in sections:
         if settings.get(section) is None:

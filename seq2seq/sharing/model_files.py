@@ -59,7 +59,9 @@ def read_model(name: str | Path, allow_imports: bool = False) -> ModelFiles:
     tokenizer = _read_tokenizer(folder, config.tokenizer.joint)
     learned_with = (read_counts(folder) or {}).get("tokenizer")
     if isinstance(learned_with, dict) and learned_with.get("sha256") != tokenizer.fingerprint:
-        raise ConfigError(f"{folder / 'tokenizer'}: not the one that the model learned with, by the SHA-256 in {DATA}")
+        raise ConfigError(
+            f"{folder / 'tokenizer'}: not the one that the model learned with, by the SHA-256 in {DATA}: put that back"
+        )
     with _SizeLimit(folder / WEIGHTS) as limit:
         limit.take(config.model.encoder.num_layers + config.model.decoder.num_layers)  # one number each, at the least
         model = Seq2Seq(config.model, tokenizer.source_size, tokenizer.target_size)
@@ -89,11 +91,13 @@ def unpack_weights(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise _no_weights(path) from error
     except (SafetensorError, OSError) as error:
-        raise ConfigError(f"{path}: damaged, or not a safetensors file: {error}") from error
+        raise ConfigError(f"{path}: damaged, or not a safetensors file; put a good copy there ({error})") from error
     header, numbers = _split(content)
     expected = json.loads(bytes(header)).get("__metadata__", {}).get("sha256")  # a file of another tool may have none
     if expected not in (None, hashlib.sha256(numbers).hexdigest()):
-        raise ConfigError(f"{path}: damaged: its numbers are not those that were written, by their SHA-256")
+        raise ConfigError(
+            f"{path}: damaged: its numbers are not those that were written, by their SHA-256; put a good copy there"
+        )
     return weights
 
 
@@ -176,7 +180,7 @@ def _num_elements(path: Path) -> int:
     except FileNotFoundError as error:
         raise _no_weights(path) from error
     except (SafetensorError, OSError) as error:
-        raise ConfigError(f"{path}: damaged, or not a safetensors file: {error}") from error
+        raise ConfigError(f"{path}: damaged, or not a safetensors file; put a good copy there ({error})") from error
 
 
 def _no_weights(path: Path) -> ConfigError:

@@ -49,6 +49,10 @@ def best_weights(run: Path, number: int) -> dict[int, Path]:
         record["step"]: Scores(record["bleu"], record["chrf"], record["loss"])
         for record in read_metrics(run / "metrics.jsonl")["validation"]
     }
+    if unknown := files.keys() - scores.keys():
+        raise ConfigError(
+            f"{run / 'metrics.jsonl'}: has no validation of step {min(unknown)}, of which there are weights"
+        )
     ranked = sorted(files, key=lambda step: scores[step].rank(metric), reverse=True)
     return {step: files[step] for step in ranked[:number]}
 

@@ -149,7 +149,8 @@ def read_progress(path: Path) -> Progress:
         problem = error.errors()[0]
         raise ConfigError(f"{path.name}: {problem['loc'][0]} is {problem['input']!r}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path.name}: {type(error).__name__}: {error}") from error
+        reason = getattr(error, "msg", error)  # of JSON: without the place, in a file that nobody has written by hand
+        raise ConfigError(f"{path.name}: {type(error).__name__}: {reason}") from error
 
 
 def restore_random_state(state: TrainingState, randoms: list[dict[str, torch.Tensor | None]]) -> None:

@@ -57,12 +57,14 @@ def open_run(config: Config, run: Path, resume: bool) -> Iterator[list[str]]:
         run.mkdir(parents=True, exist_ok=True)
         lock = open(run / "train.log", "a", encoding="utf-8")  # noqa: SIM115 (closed below)
     except OSError as error:
-        raise ConfigError(f"{run}: cannot make or write the run folder: {error.strerror}") from error
+        raise ConfigError(f"{run}: cannot make or write the run folder: {error.strerror}; name another") from error
     with lock, disk_errors_named(run):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigError(f"{run}: another training is running there") from error
+            raise ConfigError(
+                f"{run}: another training is running there; wait for it, or name another folder"
+            ) from error
         _check_usable(run, resume)  # again: another training may have ended just now
         changed = _changes(config, run) if resume else {}
         for leftover in (*run.glob(LEFTOVERS), *(run / "best").glob(LEFTOVERS)):

@@ -1,6 +1,7 @@
 """Figures written as files."""
 
 import io
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg")
+
+if logging.getLogger("matplotlib").level == logging.NOTSET:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home can be written it warns at length
 
 
 def require_picture_name(path: str | Path) -> None:

@@ -155,6 +155,7 @@ def test_fault_59_options_that_do_not_go_together(run, answer):
     )
     answer("attention run a --target b --encoder", "--encoder and --target do not go together")
     answer("attention run a ' '", "sentence 2 is blank: there is nothing to attend to")
+    answer("attention run ' ' --target a", "sentence 1 is blank")
     answer("attention run a --encoder", "its encoder has no self-attention")
     answer("export run --output a --private", "--private goes with --push: a folder is as private as where you put it")
     answer("train config.yaml", "the following arguments are required: --run")

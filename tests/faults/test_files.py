@@ -155,7 +155,10 @@ def test_fault_54_folders_that_hold_something_else(run, corpus, answer):
         "train config.yaml --run new --resume", "new: nothing to resume (it holds no checkpoint); leave out --resume"
     )
     answer("translate notes/config.yaml a", "notes/config.yaml: is a file: name the folder that holds a model")
-    answer("translate nothing a", "nothing: ")
+    answer("translate nothing a", "nothing: not a run folder")
+    answer("attention run a --compare nothing", "nothing: not a run folder")
+    (corpus / "empty").mkdir()
+    answer("evaluate empty", "empty: not a run folder: it has no config.yaml, which `seq2seq train` leaves there")
     answer(
         "average run --last 3 --output mean",
         "run: has 2 of the 3 last checkpoints asked for; training.keep_checkpoints",

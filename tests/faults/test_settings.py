@@ -75,6 +75,8 @@ def test_fault_53_settings_that_there_are_not(corpus, answer):
         ("trianing.seed=1", "unknown key trianing; did you mean training?"),
         ("training.seed", "override 'training.seed': write it as section.key=value, for example training.seed=2"),
         ("training.seed=", "training.seed is None: input should be a valid integer"),
+        ("training.seed=[", "override 'training.seed=[': the value is not valid YAML: "),
+        ("training.seed=2001-99-99", "override 'training.seed=2001-99-99': the value is not valid YAML: month must be"),
         ("training=5", "training is 5: expected a section, which has settings by name"),
         ("data.source_language.x=1", "override 'data.source_language.x=1': source_language is a value, not a section"),
         ("model.attention.score=aditive", "model.attention.score is 'aditive': use one of additive, "),

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -51,6 +52,9 @@ def test_average_refuses_what_it_cannot_do(run, tmp_path):
         average_run(run, run, best=1)
     with pytest.raises(ConfigError, match="nothing: not a run folder"):
         average_run(tmp_path / "nothing", tmp_path / "new", best=1)
+    shutil.copy(next((run / "best").iterdir()), run / "best" / "step_99.safetensors")
+    with pytest.raises(ConfigError, match=r"metrics.jsonl: has no validation of step 99, of which there are weights"):
+        average_run(run, tmp_path / "new", best=1)
     assert not (tmp_path / "new").exists()
 
 
