@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format clean
+.PHONY: help setup demo test test-slow fuzz check format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ test: check ## check, then run the quick tests
 
 test-slow: setup ## run the tests that take long
 	$(BIN)/python -m pytest -n auto -m slow
+
+MINUTES ?= 10
+
+fuzz: setup ## give every reader random inputs, for MINUTES=10
+	@end=$$(( $$(date +%s) + 60 * $(MINUTES) )); while [ $$(date +%s) -lt $$end ]; do \
+		$(BIN)/python -m pytest -n auto tests/fuzz --hypothesis-profile=fuzz || exit 1; done
 
 check: setup ## lint, formatting, types
 	$(BIN)/ruff check

@@ -26,7 +26,7 @@ class CorpusConfig(Section):
     tsv: str | None = None
     parquet: str | None = None
     hub: str | None = None
-    """A dataset's name on the hub, such as `bentrevett/multi30k`."""
+    """A dataset's name on the hub, such as `bentrevett/multi30k`; `name@revision` pins a commit, tag or branch."""
     hub_config: str | None = None
     """The hub dataset's configuration, such as `en-fr`, where it has several."""
     split: str | None = None
@@ -357,7 +357,7 @@ class SearchConfig(Section):
     """Weight of the price on source tokens that got less attention than 1 in all (the same equation)."""
     no_repeat_ngram_size: Annotated[int, Field(ge=0)] = 0
     """No run of this many subword tokens stands twice in a translation; 0 for no such rule."""
-    min_length_ratio: Annotated[float, Field(ge=0.0)] = 0.0
+    min_length_ratio: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     """A translation has at least this many tokens a source token."""
     max_length_ratio: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     """A translation has at most this many tokens a source token, plus ten."""

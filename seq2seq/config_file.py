@@ -32,7 +32,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     return check(settings, Config, path)
 
 
-def read_yaml(path: str | Path, schema: type[Section]) -> dict[str, Any]:
+def read_yaml(path: str | Path, schema: type[Section]) -> dict[Any, Any]:
     """Read a YAML file of settings, not yet checked.
 
     Raises:
@@ -43,16 +43,13 @@ def read_yaml(path: str | Path, schema: type[Section]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"{path}: cannot read the config: {reason}") from error
-    try:
-        settings = yaml.load(text, _Loader)  # a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date, a number or a nesting without end
-        raise ConfigError(f"{path}: not valid YAML: {_explain(error)}") from error
+    settings = _parse(text, str(path))
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: a config is a mapping of sections ({', '.join(schema.model_fields)})")
     return settings
 
 
-def check(settings: dict[str, Any], schema: type[Schema], path: str | Path) -> Schema:
+def check(settings: dict[Any, Any], schema: type[Schema], path: str | Path) -> Schema:
     """Settings as their schema has them.
 
     Raises:
@@ -88,23 +85,27 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # a SafeLoader
+    except Exception as error:  # not only YAMLError: no such date, an int of nothing, a nesting without end, ...
+        raise ConfigError(f"{where}: not valid YAML: {_explain(error)}") from error
+
+
 def _explain(error: Exception) -> str:
     """What a loader says, without its drawing of the place."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is None or problem is None:
-        return " ".join(str(error).split())
+        return " ".join(str(error).split()) or type(error).__name__
     hint = "; indent with spaces" if "\\t" in problem else ""
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1}{hint})"
 
 
-def _apply_override(settings: dict[str, Any], override: str) -> None:
+def _apply_override(settings: dict[Any, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"override {override!r}: write it as section.key=value, for example training.seed=2")
-    try:
-        value = yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"override {override!r}: the value is not valid YAML: {_explain(error)}") from error
+    value = _parse(text, f"override {override!r}")
     *sections, name = key.split(".")
     for section in sections:
         if settings.get(section) is None:

@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)  # the tensors of tests are too small to share out
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.register_profile(  # of `make fuzz`: other inputs each time, and many more
+    "fuzz", deadline=None, max_examples=4000, print_blob=True, suppress_health_check=list(hypothesis.HealthCheck)
+)
 hypothesis.settings.load_profile("repeatable")
 
 
@@ -84,6 +87,11 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_toy(tmp_path_factory.mktemp("toy"))
     assert main(["train", str(folder / "config.yaml"), "training.max_steps=150", "--run", str(folder / "run")]) == 0
     return folder / "run"
+
+
+@pytest.fixture(scope="session", name="write_toy")
+def _write_toy():
+    return write_toy
 
 
 def write_toy(tmp_path: Path) -> Path:

@@ -80,7 +80,9 @@ def test_overrides_apply_before_validation(path):
         ("data.validation.split=dev", "`hub_config` and `split` go with `hub` only"),
         ("data.source_language=null", "data.source_language is None"),
         ("seed", "override 'seed': write it as section.key=value"),
-        ("training.seed=[", "override 'training.seed=\\[': the value is not valid YAML"),
+        ("training.seed=[", "override 'training.seed=\\[': not valid YAML: expected the node content"),
+        ("training.seed=!!int", "override 'training.seed=!!int': not valid YAML: string index out of range"),
+        ("training.seed=2001-99-99", "override 'training.seed=2001-99-99': not valid YAML: month must be in 1..12"),
         ("data.source_language.x=1", "source_language is a value, not a section"),
     ],
 )

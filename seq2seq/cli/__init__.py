@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not has_output:
             raise UserError("standard output is closed: send it to a file, or to /dev/null")
+        if getattr(options, "imports", []):
+            from seq2seq.plugins import import_for_models
+
+            import_for_models(options.imports)
         options.command(options)
         sys.stdout.flush()
     except UserError as error:

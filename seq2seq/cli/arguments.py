@@ -12,6 +12,18 @@ LAYOUT = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
 def add_run(parser: argparse.ArgumentParser) -> None:
     help = "a run folder, an exported folder, or owner/name on the Hugging Face hub"
     parser.add_argument("run", metavar="RUN", type=Path, help=help)
+    add_imports(parser)
+
+
+def add_imports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--import",
+        metavar="MODULE",
+        dest="imports",
+        action="append",
+        default=[],
+        help="import this module first, where a model names a class of it, as package.module:Class; may be repeated",
+    )
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:

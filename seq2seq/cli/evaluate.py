@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2seq.cli.arguments import LAYOUT, Commands, add_search, positive
+from seq2seq.cli.arguments import LAYOUT, Commands, add_imports, add_search, positive
 from seq2seq.cli.messages import tell
 from seq2seq.errors import DataError, UserError
 
@@ -90,6 +90,7 @@ are sacreBLEU's; the environment variable SACREBLEU_SEED sets another seed than 
         "--overlap", action="store_true", help="count the sentences that the run's training text has, too"
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON, as below")
+    add_imports(parser)
     add_search(parser)
     parser.set_defaults(command=run)
 

@@ -39,8 +39,10 @@ def read_columns(corpus: CorpusConfig, split: str, streaming: bool) -> tuple[str
         return path, _chunks(_read_table(path, delimiter="\t", quoting=csv.QUOTE_NONE))
     if path := corpus.parquet:
         return path, _read_parquet(path)
-    options = {"path": corpus.hub, "name": corpus.hub_config, "split": corpus.split or split}
-    where = f"hub dataset {corpus.hub}, split {options['split']}"
+    hub = corpus.hub or ""
+    name, _, revision = (hub, "", "") if Path(hub).exists() else hub.partition("@")
+    options = {"path": name, "revision": revision or None, "name": corpus.hub_config, "split": corpus.split or split}
+    where = f"hub dataset {hub}, split {options['split']}"
     return where, _load(where, options, streaming)
 
 
@@ -51,8 +53,10 @@ def to_columns(rows: Iterable[dict[str, Any]]) -> Columns:
 
 
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[Columns]:
+    names: dict[str, None] = {}  # of all rows so far: where a chunk lacks a column, its values are missing
     while chunk := list(islice(rows, CHUNK)):
-        yield to_columns(chunk)
+        names |= dict.fromkeys(name for row in chunk for name in row)
+        yield {name: [row.get(name) for row in chunk] for name in names}
 
 
 def _read_json(path: str) -> Iterator[dict[str, Any]]:

@@ -145,6 +145,8 @@ def tokenize_once(
     try:
         with silenced(datasets):
             dataset = datasets.Dataset.load_from_disk(str(stored), keep_in_memory=False)
+        if any(Path(file["filename"]).resolve().parent != stored.resolve() for file in dataset.cache_files):
+            raise ValueError("it has files elsewhere")
         if len(dataset) != num_pairs:
             raise ValueError(f"{len(dataset)} pairs instead of {num_pairs}")
     except Exception as error:  # datasets and pyarrow raise many kinds for what is damaged

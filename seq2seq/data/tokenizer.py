@@ -17,6 +17,8 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 WORD_START = "\u2581"
 """With which sentencepiece begins a piece that starts a word."""
 CONTROL_BYTES = (*range(0x20), 0x7F)
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+"""Control characters, less those that are white space."""
 
 
 class Tokenizer:
@@ -82,8 +84,11 @@ class Tokenizer:
         return self._target.encode(list(texts))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Target ids to one line of text; bytes are joined to characters, control symbols vanish."""
-        return " ".join(self._target.decode(list(ids)).split())
+        """Target ids to one line of text; bytes are joined to characters, control symbols and characters vanish.
+
+        Control characters are orders to a terminal, which a stranger's vocabulary may hold in a piece.
+        """
+        return " ".join(CONTROL.sub("", self._target.decode(list(ids))).split())
 
     def source_pieces(self, ids: Sequence[int]) -> list[str]:
         return [self._source.id_to_piece(i) for i in ids]

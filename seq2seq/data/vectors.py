@@ -24,7 +24,7 @@ from seq2seq.errors import ConfigError, DataError
 _NOT_FOUND = 3
 """A rank worse than all."""
 _LARGEST = float(np.finfo(np.float32).max)
-_NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?nan|[-+]?inf(inity)?", re.IGNORECASE)
+_NUMBER = re.compile(rb"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?|[-+]?nan|[-+]?inf(inity)?", re.IGNORECASE)
 
 
 class Found(NamedTuple):
@@ -93,7 +93,7 @@ def _open_vectors(path: str | Path, size: int) -> Iterator[tuple[int, bytes]]:
     if not first:
         raise DataError(f"{path} is empty")
     fields = first.split()
-    is_header = len(fields) == 2 and all(field.isdigit() for field in fields)
+    is_header = len(fields) == 2 and all(field.isdigit() and len(field) < 20 for field in fields)
     if is_header:
         width = int(fields[1])
     elif len(fields) - 1 == size:

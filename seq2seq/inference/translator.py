@@ -51,20 +51,22 @@ class Translator:
         """Where they were read, and what is known of data and scores lies."""
 
     @classmethod
-    def load(cls, run: str | Path, device: str = "auto", allow_imports: bool = False) -> "Translator":
+    def load(cls, run: str | Path, device: str = "auto") -> "Translator":
         """Read the best model of a run folder; or an exported folder; or a model on the hub.
 
         Args:
             run: A folder, or `owner/name` or `owner/name@revision` on the hub; a folder of that name comes first.
             device: auto, cpu or cuda.
-            allow_imports: Import the classes that a model from the hub names by import path; they are looked for on
-                this machine, none is downloaded. A folder's classes are always imported.
+
+        A model that names a class of one's own by import path needs that module imported before: no folder, received
+        from whomever, chooses code that runs.
 
         Raises:
-            ConfigError: It is none of these, a file is damaged or does not fit the others, or the device is absent.
+            ConfigError: It is none of these, a file is damaged or does not fit the others, it names a class whose
+                module was not imported, or the device is absent.
             DataError: The tokenizer is missing or damaged.
         """
-        model, tokenizer, config, folder = read_model(run, allow_imports)
+        model, tokenizer, config, folder = read_model(run)
         return cls(model.to(choose_device(device)).eval(), tokenizer, config, folder=folder)
 
     def save_pretrained(self, folder: str | Path, scores: dict[str, Any] | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from seq2seq.errors import ConfigError, UserError
 
-NAME = re.compile(r"(?P<repo>[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*)(@(?P<revision>[^@\s]+))?", re.ASCII)
+NAME = re.compile(r"(?P<repo>[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*)(@(?P<revision>(?!.*\.\.)\w[\w./+-]*))?", re.ASCII)
 LIBRARY = "seq2seq-attention"
 
 

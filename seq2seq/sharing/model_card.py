@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq.config import Config, CorpusConfig
 from seq2seq.evaluation.metrics import METRICS
 from seq2seq.sharing.hub import LIBRARY
+from seq2seq.sharing.model_folder import own_classes
 from seq2seq.sharing.scores import EvaluationScores, ModelScores
 from seq2seq.visualization.attention_views import describe
 
@@ -43,7 +44,7 @@ def model_card(
         "## Use",
         f"With the Python package `{LIBRARY}`, a sentence or a file, one line in, one line out:",
         f'```sh\nseq2seq translate {quoted} "Hello."\nseq2seq translate {quoted} < in.txt > out.txt\n```',
-        f"```python\n{_python(name, _own_classes(config))}```",
+        f"```python\n{_python(name, list(own_classes(config).values()))}```",
         *_note_on_classes(config),
         "## Scores",
         *_scores(config, scores),
@@ -123,28 +124,25 @@ def _layers(count: int) -> str:
     return f"{count} layer{'s' * (count > 1)}"
 
 
-def _python(name: str, own_classes: list[str]) -> str:
-    consent = ", allow_imports=True" if own_classes else ""
+def _python(name: str, classes: list[str]) -> str:
+    modules = dict.fromkeys(name.partition(":")[0] for name in classes)
     return (
-        "from seq2seq import Translator\n\n"
-        f"translator = Translator.load({json.dumps(name, ensure_ascii=False)}{consent})\n"
+        "".join(f"import {module}\n" for module in modules) + "from seq2seq import Translator\n\n"
+        f"translator = Translator.load({json.dumps(name, ensure_ascii=False)})\n"
         '(result,) = translator.translate(["Hello."])\n'
         "print(result.text)\n"
     )
 
 
-def _own_classes(config: Config) -> list[str]:
-    attention = config.model.attention
-    return [name for name in (attention.score, attention.normalizer, attention.window) if ":" in name]
-
-
 def _note_on_classes(config: Config) -> Iterator[str]:
-    classes = _own_classes(config)
+    classes = list(own_classes(config).values())
     if classes:
         names = ", ".join(f"`{name}`" for name in classes)
+        modules = dict.fromkeys(name.partition(":")[0] for name in classes)
+        options = " ".join(f"--import {module}" for module in modules)
         yield (
-            f"The model uses {names}, which are not in this folder: Python must be able to import them. From the hub "
-            "that takes your consent, `allow_imports=True`; for the command, download the model and name its folder."
+            f"The model uses {names}, which are not in this folder: Python must be able to import them. Loading a "
+            f"model imports nothing by itself: do it before, as above; the commands take `{options}`."
         )
 
 

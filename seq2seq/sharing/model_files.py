@@ -27,7 +27,7 @@ from seq2seq.sharing.model_folder import (
     pickle_hint,
     read_counts,
     read_folder_config,
-    require_no_imports,
+    require_imported,
 )
 
 FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
@@ -43,19 +43,18 @@ class ModelFiles(NamedTuple):
     folder: Path
 
 
-def read_model(name: str | Path, allow_imports: bool = False) -> ModelFiles:
+def read_model(name: str | Path) -> ModelFiles:
     """Read a run folder, an exported folder, or a model on the hub (`owner/name`, `owner/name@revision`).
 
-    A folder of that name is taken rather than a model on the hub. What comes from the hub may not name classes to
-    import, unless `allow_imports` says that it may; and of the paths in its config only the files' names are kept.
+    A folder of that name is taken rather than a model on the hub. Classes that a config names by import path must have
+    been imported before; and of the paths in a config from the hub only the files' names are kept.
 
     Raises:
         ConfigError, DataError: There is no such model, or a file of it is missing, damaged, or does not fit the others.
     """
     folder, from_hub = find_folder(name)
     config = read_folder_config(folder, from_hub)
-    if from_hub and not allow_imports:
-        require_no_imports(name, config)
+    require_imported(name, config)
     tokenizer = _read_tokenizer(folder, config.tokenizer.joint)
     learned_with = (read_counts(folder) or {}).get("tokenizer")
     if isinstance(learned_with, dict) and learned_with.get("sha256") != tokenizer.fingerprint:
@@ -74,9 +73,8 @@ def save_weights(model: Seq2Seq, path: Path) -> None:
 
 
 def pack_weights(weights: dict[str, Tensor]) -> bytes:
-    """A safetensors file whose metadata tell the SHA-256 of the numbers: a single wrong bit is found."""
-    _, numbers = _split(save(weights))
-    return save(weights, {"sha256": hashlib.sha256(numbers).hexdigest()})
+    """A safetensors file whose metadata tell the SHA-256 of all else: a single wrong bit is found."""
+    return save(weights, {"sha256": _fingerprint(save(weights))})
 
 
 def unpack_weights(path: Path) -> dict[str, Tensor]:
@@ -92,19 +90,29 @@ def unpack_weights(path: Path) -> dict[str, Tensor]:
         raise _no_weights(path) from error
     except (SafetensorError, OSError) as error:
         raise ConfigError(f"{path}: damaged, or not a safetensors file; put a good copy there ({error})") from error
-    header, numbers = _split(content)
-    expected = json.loads(bytes(header)).get("__metadata__", {}).get("sha256")  # a file of another tool may have none
-    if expected not in (None, hashlib.sha256(numbers).hexdigest()):
+    expected = _header(content).get("__metadata__", {}).get("sha256")  # a file of another tool may have none
+    if expected not in (None, _fingerprint(content)):
         raise ConfigError(
             f"{path}: damaged: its numbers are not those that were written, by their SHA-256; put a good copy there"
         )
     return weights
 
 
-def _split(content: bytes) -> tuple[memoryview, memoryview]:
-    """The header of a safetensors file, which its first eight bytes tell the length of, and the numbers."""
-    end = 8 + int.from_bytes(content[:8], "little")
-    return memoryview(content)[8:end], memoryview(content)[end:]
+def _header(content: bytes) -> dict[str, Any]:
+    """What a safetensors file begins with: the names, shapes and places of the numbers."""
+    return json.loads(content[8 : _header_end(content)])
+
+
+def _header_end(content: bytes) -> int:
+    return 8 + int.from_bytes(content[:8], "little")
+
+
+def _fingerprint(content: bytes) -> str:
+    """SHA-256 of names, shapes, places and numbers."""
+    tensors = {name: tensor for name, tensor in _header(content).items() if name != "__metadata__"}
+    digest = hashlib.sha256(json.dumps(tensors, sort_keys=True).encode())
+    digest.update(memoryview(content)[_header_end(content) :])
+    return digest.hexdigest()
 
 
 def load_weights(model: Seq2Seq, path: Path) -> None:

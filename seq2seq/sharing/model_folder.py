@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from seq2seq.config import Config
 from seq2seq.config_file import load_config
 from seq2seq.errors import ConfigError
 from seq2seq.files import require_unicode_name
+from seq2seq.plugins import IMPORT_PATH
 from seq2seq.sharing.hub import download
 from seq2seq.sharing.shared_config import without_folders
 
 CONFIG, WEIGHTS, DATA, SCORES = "config.yaml", "model.safetensors", "data.json", "scores.json"
+METRICS = "metrics.jsonl"
 TOKENIZERS = ("tokenizer/joint.model", "tokenizer/source.model", "tokenizer/target.model")
 FILES = (CONFIG, *TOKENIZERS, WEIGHTS, DATA, SCORES)
-"""All that is ever read of a model, or taken from the hub."""
+"""All that is taken of a model from the hub, or that a run has for it; of a run, METRICS is read besides."""
 
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 LARGEST_CONFIG = 100_000
@@ -41,7 +44,7 @@ def find_folder(name: str | Path) -> tuple[Path, bool]:
             f"{name}: not a run folder: it has no {CONFIG}, which `seq2seq train` leaves there"
             + pickle_hint(folder.glob("*"))
         )
-    _require_self_contained(folder)
+    require_self_contained(folder, (*FILES, METRICS))
     return folder, from_hub
 
 
@@ -63,19 +66,26 @@ def read_folder_config(folder: Path, from_hub: bool) -> Config:
     return without_folders(config) if from_hub else config
 
 
-def require_no_imports(name: str | Path, config: Config) -> None:
-    """Check that building the model runs no code but our own.
+def require_imported(name: str | Path, config: Config) -> None:
+    """Check that building the model imports nothing: a folder that someone gave us must not choose what code runs.
 
     Raises:
-        ConfigError: The config names a class to import.
+        ConfigError: The config names a class of a module that has not been imported; the message says how to.
     """
-    for key in ("score", "normalizer", "window"):
-        value = getattr(config.model.attention, key)
-        if ":" in value:
+    for key, value in own_classes(config).items():
+        module = value.partition(":")[0]
+        if module not in sys.modules and IMPORT_PATH.fullmatch(value):
             raise ConfigError(
-                f"{name}: its config names code to import, model.attention.{key}={value}; if you trust that, "
-                "use Translator.load(..., allow_imports=True), or download the model and name its folder"
+                f"{name}: its config names code, model.{key}={value}, and no model imports code by itself: "
+                f"if you trust {module}, give --import {module}, or in Python `import {module}` before"
             )
+
+
+def own_classes(config: Config) -> dict[str, str]:
+    """The settings under `model` that are an import path, by their keys."""
+    attention = config.model.attention
+    parts = {"score": attention.score, "normalizer": attention.normalizer, "window": attention.window}
+    return {f"attention.{key}": value for key, value in parts.items() if ":" in value}
 
 
 def read_counts(folder: Path) -> dict[str, Any] | None:
@@ -113,14 +123,17 @@ def pickle_hint(paths: Iterable[Path]) -> str:
     return f" ({pickles[0]} is never opened: a pickle can run code; weights are safetensors)" if pickles else ""
 
 
-def _require_self_contained(folder: Path) -> None:
-    """Each file of a model is a plain one that lies in its folder, or is the hub cache's blob that stands for it.
+def require_self_contained(folder: Path, names: Iterable[str]) -> None:
+    """Check that each file that is there is a plain one in its folder, or the hub cache's blob that stands for it.
 
     A link elsewhere would make another file a part of the model, and of what is shared of it.
+
+    Raises:
+        ConfigError: One is not; the message says where it leads.
     """
     real = Path(os.path.realpath(folder))
     rooms = [real, real.parent.parent / "blobs"] if real.parent.name == "snapshots" else [real]
-    for path in (folder / name for name in FILES):
+    for path in (folder / name for name in names):
         if not os.path.lexists(path):
             continue
         target = Path(os.path.realpath(path))

@@ -79,13 +79,10 @@ def _best_validation(path: Path, config: Config) -> ValidationScores | None:
 
     if not path.exists():
         return None
-    try:
-        records = {
-            Scores(*(float(record[name]) for name in ("bleu", "chrf", "loss"))): record["step"]
-            for record in reversed(read_metrics(path)["validation"])  # of equal ones the first was kept
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: damaged: {error}") from error
+    records = {
+        Scores(*(float(record[name]) for name in ("bleu", "chrf", "loss"))): record["step"]
+        for record in reversed(read_metrics(path)["validation"])  # of equal ones the first was kept
+    }
     if not records:
         return None
     best = max(records, key=lambda scores: scores.rank(config.training.early_stopping_metric))

@@ -7,7 +7,7 @@ from seq2seq.config import TABLE_FORMATS, Config
 
 PLACES = ("source", "target", *TABLE_FORMATS, "cache")
 """Keys whose values are paths, under `data` and `model.vectors`."""
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(@[\w./-]+)?", re.ASCII)
 
 
 def without_folders(config: Config) -> Config:

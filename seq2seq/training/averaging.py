@@ -10,6 +10,7 @@ from seq2seq.config_file import load_config
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically, written_whole
 from seq2seq.sharing.model_files import pack_weights, unpack_weights
+from seq2seq.sharing.model_folder import CONFIG, DATA, METRICS, TOKENIZERS, WEIGHTS, require_self_contained
 from seq2seq.training.checkpoint import saved_steps
 from seq2seq.training.curves import read_metrics
 from seq2seq.training.state import Scores
@@ -23,17 +24,19 @@ def average_run(run: Path, output: Path, best: int | None = None, last: int | No
     """
     if output.exists():
         raise ConfigError(f"{output}: exists; name another folder")
-    if not (run / "config.yaml").is_file():
-        raise ConfigError(f"{run}: not a run folder: it has no config.yaml, which `seq2seq train` leaves there")
+    if not (run / CONFIG).is_file():
+        raise ConfigError(f"{run}: not a run folder: it has no {CONFIG}, which `seq2seq train` leaves there")
+    require_self_contained(run, (CONFIG, DATA, METRICS, *TOKENIZERS))
     files = best_weights(run, best) if best is not None else last_weights(run, last or 1)
+    require_self_contained(run, [str(path.relative_to(run)) for path in files.values()])
     weights = average_weights(list(files.values()))
     try:
         with written_whole(output) as new:
-            for name in ("config.yaml", "data.json"):
+            (new / "tokenizer").mkdir()
+            for name in (CONFIG, DATA, *TOKENIZERS):
                 if (run / name).exists():
                     shutil.copy(run / name, new / name)
-            shutil.copytree(run / "tokenizer", new / "tokenizer")
-            write_atomically(new / "model.safetensors", pack_weights(weights))
+            write_atomically(new / WEIGHTS, pack_weights(weights))
     except OSError as error:
         raise ConfigError(f"{output}: cannot write the folder: {error.strerror or error}") from error
     return sorted(files)
@@ -44,15 +47,16 @@ def best_weights(run: Path, number: int) -> dict[int, Path]:
     names = {path: path.stem.removeprefix("step_") for path in (run / "best").glob("step_*.safetensors")}
     files = {int(number): path for path, number in names.items() if number.isdecimal()}
     _require(run, len(files), number, "best weights", "training.keep_best")
-    metric = load_config(run / "config.yaml").training.early_stopping_metric
+    if not (run / METRICS).exists():
+        raise ConfigError(f"{run}: has no {METRICS}, which tells the best weights")
+    metric = load_config(run / CONFIG).training.early_stopping_metric
     scores = {
-        record["step"]: Scores(record["bleu"], record["chrf"], record["loss"])
-        for record in read_metrics(run / "metrics.jsonl")["validation"]
+        record["step"]: Scores(*(float(record[name]) for name in ("bleu", "chrf", "loss")))
+        for record in read_metrics(run / METRICS)["validation"]
     }
-    if unknown := files.keys() - scores.keys():
-        raise ConfigError(
-            f"{run / 'metrics.jsonl'}: has no validation of step {min(unknown)}, of which there are weights"
-        )
+    for step in files:
+        if step not in scores:
+            raise ConfigError(f"{run / METRICS}: has no validation of step {step}, whose weights are in {files[step]}")
     ranked = sorted(files, key=lambda step: scores[step].rank(metric), reverse=True)
     return {step: files[step] for step in ranked[:number]}
 
@@ -60,7 +64,7 @@ def best_weights(run: Path, number: int) -> dict[int, Path]:
 def last_weights(run: Path, number: int) -> dict[int, Path]:
     folders = saved_steps(run / "checkpoints")
     _require(run, len(folders), number, "last checkpoints", "training.keep_checkpoints")
-    return {step: folders[step] / "model.safetensors" for step in sorted(folders)[-number:]}
+    return {step: run / "checkpoints" / f"step_{step}" / WEIGHTS for step in sorted(folders)[-number:]}
 
 
 def average_weights(files: Sequence[Path]) -> dict[str, torch.Tensor]:

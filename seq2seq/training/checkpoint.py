@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import os
-import pickle
 import platform
 import zipfile
 from dataclasses import asdict, fields
@@ -70,7 +69,7 @@ def save_checkpoint(folder: Path, state: TrainingState) -> None:
 
 def saved_steps(folder: Path) -> dict[int, Path]:
     """The checkpoints of a run, whole ones all, by their steps."""
-    names = {path: path.name.removeprefix("step_") for path in folder.glob("step_*")}
+    names = {path: path.name.removeprefix("step_") for path in folder.glob("step_*") if not path.is_symlink()}
     return {int(number): path.resolve() for path, number in names.items() if number.isdecimal()}  # not a step_4.copy
 
 
@@ -82,6 +81,10 @@ def load_checkpoint(folder: Path, state: TrainingState) -> None:
             would be others than those of the unbroken run.
     """
     latest = folder / "latest"
+    if latest.resolve().parent != folder.resolve():
+        raise ConfigError(
+            f"{latest}: leads out of the folder, to {latest.resolve()}: make it point to a step_N beside it"
+        )
     if state.processes.is_main:
         for leftover in sorted(folder.glob(LEFTOVERS)):
             log.info("removing what was half-written: %s", leftover.name)
@@ -95,6 +98,8 @@ def load_checkpoint(folder: Path, state: TrainingState) -> None:
             load_weights(state.averaged, average)
         saved = read_optimizer(latest / "optimizer.pt")
         progress = read_progress(latest / "progress.json")
+        if latest.resolve().name != f"step_{progress.step}":
+            raise ConfigError(f"progress.json is of step {progress.step}")
         state.optimizer.load_state_dict(saved["optimizer"])
         state.scaler.load_state_dict(saved["scaler"])
         for field in fields(Progress):
@@ -131,7 +136,7 @@ def read_optimizer(path: Path) -> dict[str, Any]:
             damaged = archive.testzip()
         if damaged is None:
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except Exception as error:  # zipfile and torch raise several kinds, one of them pickle's
         raise ConfigError(f"{path.name} is not what training writes, or is cut short") from error
     raise ConfigError(f"{path.name} is not as it was written, by the checksum of its part {damaged}")
 

@@ -20,15 +20,27 @@ def read_metrics(path: str | Path) -> dict[str, list[dict[str, Any]]]:
     lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     kinds: dict[str, dict[int, dict[str, Any]]] = {"training": {}, "validation": {}}
     for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            kinds.setdefault(record["kind"], {})[record["step"]] = record
-        except (ValueError, KeyError, TypeError) as error:
-            if number < len(lines):
-                raise UserError(
-                    f"{path}: line {number}: not a record of a run: {line[:80]!r}: delete the line"
-                ) from error
+        record = _parse(line)
+        if record is not None:
+            kinds[record["kind"]][record["step"]] = record
+        elif number < len(lines):
+            raise UserError(f"{path}: line {number}: not a record of a run: {line[:80]!r}: delete the line")
     return {kind: [records[step] for step in sorted(records)] for kind, records in kinds.items()}
+
+
+NUMBERS = {"training": ("loss",), "validation": ("loss", "bleu", "chrf")}
+"""What a record of each kind has at least, besides its step."""
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    """A line of metrics.jsonl; None if it is no record of a run."""
+    try:
+        record = json.loads(line)
+        names = NUMBERS[record["kind"]]
+        is_record = type(record["step"]) is int and all(type(record[name]) in (int, float) for name in names)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return record if is_record else None
 
 
 def curves_figure(metrics: dict[str, list[dict[str, Any]]]) -> "Figure":

@@ -147,7 +147,7 @@ def check_unchanged(run: Path, description: dict[str, Any]) -> None:
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         old = {name: (part["sha256"], part.get("read", 0)) for name, part in before.items()}
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path}: damaged; it tells what the run began with") from error
     for name, what in (("train", "training text"), ("validation", "validation text"), ("tokenizer", "tokenizer")):
         if name not in description:

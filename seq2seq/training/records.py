@@ -55,7 +55,7 @@ def drop_records_after(path: Path, progress: Progress) -> None:
         return
     kept = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError, KeyError, TypeError):  # a line that a kill cut short, or a hand has edited
+        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):  # cut by a kill, or edited
             record = json.loads(line)
             to_come = progress.validation_due and record.get("kind") == "validation"
             if record["step"] < progress.step or (record["step"] == progress.step and not to_come):

@@ -1,15 +1,9 @@
-import itertools
-
-import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
 
 from seq2seq.data.batching import collate, even_batches, group_by_budget, length_batches
 from seq2seq.data.tokenizer import BOS, EOS, PAD
-
-LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=200)
 
 
 def test_collate_pads_and_shifts():
@@ -19,31 +13,6 @@ def test_collate_pads_and_shifts():
     assert batch.target_in.tolist() == [[BOS, 9, PAD], [BOS, 10, 11]]
     assert batch.target_out.tolist() == [[9, EOS, PAD], [10, 11, EOS]]
     assert batch.target_mask.tolist() == [[True, True, False], [True] * 3]
-
-
-@given(LENGTHS, st.integers(1, 500), st.integers(0, 5))
-def test_every_pair_once_within_the_budget(lengths, budget, seed):
-    sources, targets = zip(*lengths, strict=True)
-    batches = length_batches(sources, targets, budget, seed)
-    assert sorted(itertools.chain(*batches)) == list(range(len(lengths)))
-    for batch in batches:
-        longest = max(max(sources[i], targets[i]) + 1 for i in batch)
-        assert len(batch) * longest <= budget or len(batch) == 1
-
-
-@given(LENGTHS, st.integers(1, 20), st.integers(0, 5))
-def test_even_batches_have_every_pair_once_and_are_even(lengths, num_batches, seed):
-    sources, targets = zip(*lengths, strict=True)
-    num_batches = min(num_batches, len(lengths))
-    batches = even_batches(sources, targets, num_batches, seed)
-    assert len(batches) == num_batches
-    assert sorted(itertools.chain(*batches)) == list(range(len(lengths)))
-    longest = np.maximum(sources, targets) + 1
-    for batch in batches:
-        assert len(batch) >= 1
-        assert longest[batch].sum() <= longest.sum() / num_batches + longest[batch].max()
-    again = even_batches(sources, targets, num_batches, seed)
-    assert [batch.tolist() for batch in again] == [batch.tolist() for batch in batches]
 
 
 @pytest.mark.parametrize(

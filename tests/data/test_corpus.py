@@ -5,11 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hypothesis.strategies as st
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given
 
 from seq2seq.config import CorpusConfig, DataConfig
 from seq2seq.data.corpus import Corpus, read_corpus
@@ -66,13 +64,6 @@ def write_json(path: Path, *rows: object) -> Path:
 def test_lines_end_at_newline_alone(tmp_path: Path, content: bytes, lines: list[str]):
     assert list(read_lines(write(tmp_path / "x.en", content))) == lines
     assert list(read_lines(write(tmp_path / "packed", gzip.compress(content)))) == lines
-
-
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\0"), max_size=20), min_size=1))
-def test_any_lines_come_back(tmp_path_factory: pytest.TempPathFactory, lines: list[str]):
-    path = tmp_path_factory.getbasetemp() / "any.txt"
-    path.write_bytes(("\ufeff" + "".join(f"{line}\r\n" for line in lines)).encode())
-    assert list(read_lines(path)) == lines
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 import unicodedata
 
-import hypothesis.strategies as st
 import pytest
-from hypothesis import given
 
 from seq2seq.config import TokenizerConfig
 from seq2seq.data.corpus import Corpus
@@ -34,18 +32,6 @@ def test_round_trip_and_reload(tmp_path, joint, kind):
     assert [again.decode(row) for row in ids] == TEXTS.target
     assert again.encode_source(TEXTS.source) == tokenizer.encode_source(TEXTS.source)
     assert (tokenizer.encode_source(["dog"]) == tokenizer.encode_target(["dog"])) or not joint
-
-
-PRINTED = st.characters(blacklist_categories=["Cs", "Cc", "Z"], blacklist_characters="▁")  # that is its space
-
-
-@given(st.text(alphabet=PRINTED, min_size=1, max_size=40))
-def test_any_text_survives_with_byte_fallback(text):
-    identity = IDENTITY
-    assert identity.decode(identity.encode_target([text])[0]) == text
-
-
-IDENTITY = train(normalization="identity")
 
 
 def test_control_symbols_in_a_text_are_plain_text():

@@ -22,13 +22,13 @@ on are our own. Where it says "here", the tests are in this folder, named by the
     13   one line of 10 MB               here
                                          test_cli_translate.py::test_line_without_end
     14   sentence of 5,000 tokens        data/test_filtering.py::test_counts_what_it_drops
-                                         data/test_batching.py::test_every_pair_once_within_the_budget
+                                         fuzz/test_batching.py::test_every_pair_once_within_the_budget
     15   out of memory in training       training/test_step.py::test_out_of_memory_names_the_batch_and_the_setting
     16   out of memory in search         here
     17   vocabulary too large            data/test_tokenizer.py::test_vocabulary_shrinks_to_what_the_text_supports
                                          and the notice in row 6's test
     18   vocabulary too small            here
-    19   characters never seen           data/test_tokenizer.py::test_any_text_survives_with_byte_fallback
+    19   characters never seen           fuzz/test_text.py::test_any_text_survives_but_for_white_space
                                          inference/test_translator.py::test_unseen_script_and_emoji_translate_to_one_line
     20   control symbols as text         data/test_tokenizer.py::test_control_symbols_in_a_text_are_plain_text
     21   model that says line ends       here
@@ -52,6 +52,7 @@ on are our own. Where it says "here", the tests are in this folder, named by the
     31   full disk                       training/test_crashes.py::test_full_disk_leaves_the_old_checkpoint
     32   damaged weights, checkpoints    here
     33   pickles                         sharing/test_model_files.py::test_nothing_is_ever_unpickled
+                                         faults/test_security.py::test_resuming_a_run_unpickles_nothing
     34   config with mistakes            here
     35   weights that do not fit         here
     36   resumed with something else     here
@@ -86,8 +87,8 @@ on are our own. Where it says "here", the tests are in this folder, named by the
                                          data/test_corpus.py::test_content_decides_where_size_and_time_are_the_same
     48   server                          none: there is no server yet
     49   absent device, number format    here
-    50   any text, lengths, settings     data/test_corpus.py::test_any_lines_come_back
-                                         data/test_tokenizer.py::test_any_text_survives_with_byte_fallback
+    50   any text, lengths, settings     fuzz/test_text.py::test_any_lines_come_back
+                                         fuzz/test_text.py::test_any_text_survives_but_for_white_space
     51   results that replace something  here
     52   YAML that says something else   here
     53   settings that t                 here are not    here

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from seq2seq import Translator
 from seq2seq.cli import main
 from seq2seq.config import Config
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, UserError
 from seq2seq.sharing.scores import ModelScores, ValidationScores, read_scores
 
 SCORES = {
@@ -203,10 +203,10 @@ def test_the_best_validation_is_that_whose_weights_were_kept(make_model, metric,
     assert isinstance(best, ValidationScores)
     assert best.step == step
     (folder / "metrics.jsonl").write_text('{"kind": "validation", "step": 1}\n' + lines[0])
-    with pytest.raises(ConfigError, match=r"metrics.jsonl: damaged: 'bleu'"):
+    with pytest.raises(UserError, match=r"metrics.jsonl: line 1: not a record of a run"):
         read_scores(folder, config)
-    (folder / "metrics.jsonl").write_text(lines[0].replace("5.0", "[]"))
-    with pytest.raises(ConfigError, match=r"metrics.jsonl: damaged: float\(\) argument"):
+    (folder / "metrics.jsonl").write_text(lines[0].replace("5.0", "[]") + "\n" + lines[1])
+    with pytest.raises(UserError, match=r'metrics.jsonl: line 1: not a record of a run: .*"bleu": \[\]'):
         read_scores(folder, config)
 
 

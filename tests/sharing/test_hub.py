@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.server
+import importlib
 import json
 import os
 import re
@@ -338,27 +339,27 @@ def test_push_to_what_is_no_name(translator, name):
         translator.push_to_hub("owner/cat@v2")
 
 
-def test_imports_need_consent_for_what_comes_from_the_hub(hub, make_model, edit_config, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(
-        "import pathlib\nfrom seq2seq.model.scores import Additive\npathlib.Path('imported').touch()\n"
-        "class Mine(Additive): pass\n"
-    )
+def test_no_model_imports_by_itself(hub, make_model, edit_config, tmp_path, monkeypatch):
+    """tests/faults/test_security.py has the same of a folder."""
+    (tmp_path / "hub_score.py").write_text("from seq2seq.model.scores import Additive\nclass Mine(Additive): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     folder = make_model()
     files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    edit_config(folder, {"model.attention.score": "mine:Mine"})
+    edit_config(folder, {"model.attention.score": "hub_score:Mine"})
     hub.create("owner/cat", files=files | {"config.yaml": (folder / "config.yaml").read_bytes()})
-    with pytest.raises(
-        ConfigError, match=r"owner/cat: its config names code to import, model.attention.score=mine:Mine"
-    ):
+    with pytest.raises(ConfigError, match=r"owner/cat: its config names code, model.attention.score=hub_score:Mine"):
         Translator.load("owner/cat", "cpu")
-    assert not (tmp_path / "imported").exists()
-    consented = Translator.load("owner/cat", "cpu", allow_imports=True)
-    assert_same(consented, Translator.load(folder, "cpu"))
-    consented.push_to_hub("owner/again", token=TOKEN)
+    importlib.import_module("hub_score")
+    loaded = Translator.load("owner/cat", "cpu")
+    assert_same(loaded, Translator.load(folder, "cpu"))
+    loaded.push_to_hub("owner/again", token=TOKEN)
     card = hub.files("owner/again", "main")["README.md"].decode()
-    assert "`mine:Mine`" in card
-    assert 'Translator.load("owner/again", allow_imports=True)' in card
+    assert "`hub_score:Mine`" in card
+    assert "the commands take `--import hub_score`" in card
+    assert (
+        '```python\nimport hub_score\nfrom seq2seq import Translator\n\ntranslator = Translator.load("owner/again")'
+        in card
+    )
 
 
 def test_paths_from_the_hub_lead_nowhere(hub, make_model):

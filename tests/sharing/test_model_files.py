@@ -120,6 +120,26 @@ def test_truncated_weights_are_named(make_model, kept):
         read_model(path.parent)
 
 
+@pytest.mark.parametrize("place", [-1, -1000, 1500])
+def test_a_bit_that_flipped_is_noticed(make_model, place):
+    """The header comes first, with the names; then the numbers, each of which may be any."""
+    path = make_model() / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"model.safetensors: (damaged|does not fit)"):
+        read_model(path.parent)
+    if place < 0:
+        with pytest.raises(ConfigError, match="its numbers are not those that were written, by their SHA-256"):
+            read_model(path.parent)
+
+
+def test_weights_of_others_need_no_checksum(make_model):
+    path = make_model() / "model.safetensors"
+    save_file(load_file(path), path)
+    read_model(path.parent)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,5 +1,4 @@
 import json
-import shutil
 
 import pytest
 import torch
@@ -52,10 +51,19 @@ def test_average_refuses_what_it_cannot_do(run, tmp_path):
         average_run(run, run, best=1)
     with pytest.raises(ConfigError, match="nothing: not a run folder"):
         average_run(tmp_path / "nothing", tmp_path / "new", best=1)
-    shutil.copy(next((run / "best").iterdir()), run / "best" / "step_99.safetensors")
-    with pytest.raises(ConfigError, match=r"metrics.jsonl: has no validation of step 99, of which there are weights"):
-        average_run(run, tmp_path / "new", best=1)
     assert not (tmp_path / "new").exists()
+
+
+def test_average_of_the_best_needs_their_scores(run, tmp_path):
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (run / "metrics.jsonl").write_text(lines[0])
+    with pytest.raises(
+        ConfigError, match=r"metrics.jsonl: has no validation of step \d+, whose weights are in .*best/st"
+    ):
+        average_run(run, tmp_path / "new", best=1)
+    (run / "metrics.jsonl").unlink()
+    with pytest.raises(ConfigError, match=r"run: has no metrics.jsonl, which tells the best weights"):
+        average_run(run, tmp_path / "new", best=1)
 
 
 def test_average_is_exact_and_refuses_strangers(tmp_path):

@@ -200,6 +200,31 @@ def test_resume_names_a_damaged_checkpoint_and_another(training, toy, name):
         training("run", "training.max_steps=8", resume=True)
 
 
+def test_resume_notices_bits_that_flipped_and_what_is_missing(training, toy):
+    training("run", "training.max_steps=4")
+    latest = toy / "run" / "checkpoints" / "latest"
+    optimizer, progress = latest / "optimizer.pt", latest / "progress.json"
+    whole, content = optimizer.read_bytes(), json.loads(progress.read_text())
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 1  # in the moments, where any number would do
+    for path, new, message in [
+        (optimizer, bytes(damaged), r"optimizer.pt is not as it was written, by the checksum of its part \S+"),
+        (progress, json.dumps(content | {"step": 3}).encode(), "progress.json is of step 3"),
+        (
+            progress,
+            json.dumps({k: v for k, v in content.items() if k != "epoch"}).encode(),
+            "progress.json: KeyError: 'epoch'",
+        ),
+        (progress, json.dumps(content | {"epoch": "first"}).encode(), "progress.json: epoch is 'first'"),
+    ]:
+        before = path.read_bytes()
+        path.write_bytes(new)
+        with pytest.raises(ConfigError, match=f"step_4: damaged checkpoint: .*{message}"):
+            training("run", "training.max_steps=5", resume=True)
+        path.write_bytes(before)
+    training("run", "training.max_steps=5", resume=True)
+
+
 def test_resume_on_another_machine_is_reported(training, toy, caplog):
     training("run", "training.max_steps=4")
     path = toy / "run" / "checkpoints" / "latest" / "optimizer.pt"
