@@ -1,10 +1,15 @@
 """Which device computes, and in which number format."""
 
+import os
 from contextlib import AbstractContextManager
 
 import torch
 
 from seq2seq.errors import ConfigError
+
+# oneDNN keeps the code that it made for the last so many shapes of its products, 1,024 unless told, which with batches
+# of ever new shapes took hundreds of megabytes. A training step has some 35. Read at the first product: in time here.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 def choose_device(name: str) -> torch.device:
