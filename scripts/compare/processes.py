@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from compare.comparison import Candidate
-from compare.environment import Environment, environment
+from measuring.environment import Environment, environment
 from seq2seq.config import Section
 from seq2seq.files import write_atomically
 from seq2seq.training.curves import read_metrics

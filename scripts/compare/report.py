@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from compare.comparison import Candidate, Comparison
-from compare.environment import Environment, environment
 from compare.figures import plot_examples
 from compare.measures import Measures, measure
 from compare.processes import Finished, read_finished
-from compare.speed import WARMUP, Speed, read_speed
+from compare.speed import Speed, read_speed
+from measuring.environment import Environment, environment
+from measuring.markdown import table, three_digits
+from measuring.training_speed import WARMUP
 from seq2seq.errors import UserError
 from seq2seq.files import write_atomically
 from seq2seq.training.curves import read_metrics
@@ -113,7 +115,7 @@ def results_table(results: list[Result], speed: Speed | None) -> str:
             [
                 name,
                 _short(measures.parameters),
-                NONE if speed is None else _three_digits(speed.median(name)),
+                NONE if speed is None else three_digits(speed.median(name)),
                 NONE if speed is None else f"{speed.ratio(name, reference):.2f}",
                 f"{result.best_greedy_bleu:.1f}",
                 f"{measures.bleu.score:.1f}",
@@ -128,7 +130,7 @@ def results_table(results: list[Result], speed: Speed | None) -> str:
         f"chrF, beam {beam}", "entropy", "sharpness", "non-zero",
     ]  # fmt: skip
     return (
-        f"## Results\n\n{_table(heads, rows)}\n\n"
+        f"## Results\n\n{table(heads, rows)}\n\n"
         "- target tokens/s: training speed, measured apart from the trainings (see below); ratio: to that of "
         f"{reference}.\n"
         "- best greedy BLEU: the best of the validations during training, whose weights the other figures are of.\n"
@@ -146,14 +148,14 @@ def length_table(results: list[Result]) -> str:
     for result in results:
         scores = [bucket.bleu for bucket in result.measures.by_length]
         rows.append([result.candidate.name, *(f"{s:.1f}" for s in scores), f"{scores[0] - scores[-1]:.1f}"])
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def examples(sentence: str, results: list[Result], pictures: list[str]) -> str:
     rows = [[result.candidate.name, _plain(result.measures.example.text) or "(nothing)"] for result in results]
-    table = _table(["setting", "translation"], rows)
+    translations = table(["setting", "translation"], rows)
     drawn = "".join(f"\n\n![Attention]({picture})" for picture in pictures)
-    return f"## What each looks at\n\nThe source sentence: {_plain(sentence)}\n\n{table}{drawn}"
+    return f"## What each looks at\n\nThe source sentence: {_plain(sentence)}\n\n{translations}{drawn}"
 
 
 def conditions(comparison: Comparison, results: list[Result], speed: Speed | None, command: Sequence[str]) -> str:
@@ -187,17 +189,12 @@ def conditions(comparison: Comparison, results: list[Result], speed: Speed | Non
     lines.append(f"- Report made {now.date} at commit {now.commit}.")
     overrides = {setting.name: setting.overrides for setting in comparison.settings}
     rows = [[result.candidate.name, _code(overrides[result.candidate.name])] for result in results]
-    table = _table(["setting", "its overrides"], rows)
-    return f"## How it was made\n\n    {shlex.join(command)}\n\n" + "\n".join(lines) + f"\n\n{table}"
+    settings = table(["setting", "its overrides"], rows)
+    return f"## How it was made\n\n    {shlex.join(command)}\n\n" + "\n".join(lines) + f"\n\n{settings}"
 
 
 def _code(overrides: Sequence[str]) -> str:
     return ", ".join(f"`{override}`" for override in overrides) or NONE
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:" if len(heads) > 2 else "---"] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _plain(text: str) -> str:
@@ -207,8 +204,3 @@ def _plain(text: str) -> str:
 
 def _short(number: int) -> str:
     return f"{number / 1e6:.2f} M" if number >= 1e5 else f"{number:,}"
-
-
-def _three_digits(number: float) -> str:
-    digits = len(f"{number:.0f}")
-    return f"{round(number, min(0, 3 - digits)):,.0f}"

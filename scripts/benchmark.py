@@ -1,0 +1,146 @@
+"""Measure how fast this toolkit trains and translates, and in how much memory; beside a peer, if you name one.
+
+    python scripts/benchmark.py train                       # a minute a setting and round
+    python scripts/benchmark.py translate runs/multi30k
+    python scripts/benchmark.py report                      # the tables of docs/performance.md, made anew
+
+Each measurement is a process of its own, and they take turns. What they give is kept as JSON in the folder of results.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.tables import training_table, translation_table
+from benchmark.train import KEY as TRAINING_KEY
+from benchmark.train import SETTINGS, measure_training
+from benchmark.translate import KEY as TRANSLATION_KEY
+from benchmark.translate import measure_translation
+from seq2seq.errors import UserError
+
+PEER = """a peer:
+  --peer NAME=COMMAND is run in each round in turn with ours, without a shell. The last line of its output is a
+  JSON object, of which the number under --peer-key counts, and peak_mb, its peak of resident memory in MiB, if it is
+  there. {placeholders} in the command are filled in: """
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, about: str, run: Callable[[argparse.Namespace], str], peer: str = "") -> Any:
+        found = commands.add_parser(
+            name,
+            help=about,
+            description=about[0].upper() + about[1:] + ".",
+            epilog=PEER + peer if peer else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        found.add_argument(
+            "--results", metavar="DIR", type=Path, default=Path("runs/benchmark"), help="(default: %(default)s)"
+        )
+        found.set_defaults(run=run)
+        return found
+
+    train = command(
+        "train",
+        "target tokens per second of training, and peak memory",
+        _train,
+        "{attention} (bahdanau, luong),\n  {cell} (gru, lstm), {threads}.",
+    )
+    train.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="settings that replace those of the config")
+    train.add_argument("--config", metavar="FILE", default="configs/multi30k.yaml", help="(default: %(default)s)")
+    train.add_argument(
+        "--settings",
+        metavar="NAME",
+        nargs="+",
+        choices=SETTINGS,
+        default=list(SETTINGS),
+        help=f"models to train, of {', '.join(SETTINGS)} (default: all)",
+    )
+    train.add_argument(
+        "--precisions", metavar="NAME", nargs="+", choices=("auto", "float32", "bfloat16"), default=["auto", "float32"],
+        help="(default: auto float32)",
+    )  # fmt: skip
+    train.add_argument("--steps", metavar="N", type=_positive, default=60, help="timed steps (default: %(default)s)")
+    _add_contest(train, TRAINING_KEY)
+
+    translate = command(
+        "translate",
+        "sentences per second of translating the config's test set, and peak memory",
+        _translate,
+        "{beam}, {threads}.",
+    )
+    translate.add_argument("trained", metavar="RUN", type=Path, help="a run folder")
+    translate.add_argument(
+        "overrides", metavar="KEY=VALUE", nargs="*", help="replaces settings, such as data.test.source"
+    )
+    translate.add_argument("--beams", nargs="+", metavar="K", type=_positive, default=[1, 5], help="(default: 1 5)")
+    translate.add_argument(
+        "--precisions", metavar="NAME", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"],
+        help="(default: both)",
+    )  # fmt: skip
+    _add_contest(translate, TRANSLATION_KEY)
+    return parser.parse_args(arguments)
+
+
+def _add_contest(parser: argparse.ArgumentParser, key: str) -> None:
+    _add_rounds(parser)
+    parser.add_argument(
+        "--peer", metavar="NAME=COMMAND", action="append", default=[], help="may be given several times"
+    )
+    parser.add_argument("--peer-key", metavar="KEY", default=key, help="(default: %(default)s)")
+
+
+def _add_rounds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", metavar="N", type=_positive, default=5, help="(default: %(default)s)")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parser.add_argument(
+        "--threads", metavar="N", type=_positive, default=cores, help="(default: the cores, %(default)s)"
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+    return int(text)
+
+
+def _train(options: argparse.Namespace) -> str:
+    contests = measure_training(
+        options.results, options.config, options.overrides, options.settings, options.precisions, options.steps,
+        options.rounds, options.threads, options.peer, options.peer_key,
+    )  # fmt: skip
+    return training_table(contests)
+
+
+def _translate(options: argparse.Namespace) -> str:
+    contests = measure_translation(
+        options.results, options.trained, options.overrides, options.beams, options.precisions,
+        options.rounds, options.threads, options.peer, options.peer_key,
+    )  # fmt: skip
+    return translation_table(contests)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 2 after a mistake of the user's, named in one line."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        print(options.run(options))
+        return 0
+    except UserError as error:
+        print(f"benchmark: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"benchmark: error: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("benchmark: interrupted; the rounds that were finished are kept", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The parts of benchmark.py: what is measured, one file each; contests between processes; the page."""

@@ -1,0 +1,82 @@
+"""What was measured, as tables of Markdown."""
+
+from collections.abc import Mapping, Sequence
+
+from benchmark.contest import PEAK, Contest
+from benchmark.translate import PIECES_KEY
+from measuring.markdown import table, three_digits
+
+NONE = "–"
+
+
+def training_table(contests: Mapping[str, Contest]) -> str:
+    rows = _rows(contests, [])
+    return _with_peers(contests, ["model", "", "target tokens/s"], rows) + "\n\n" + conditions(contests)
+
+
+def translation_table(contests: Mapping[int, Contest]) -> str:
+    named = {f"beam {beam}" if beam > 1 else "greedy": contest for beam, contest in contests.items()}
+    rows = _rows(named, [PIECES_KEY])
+    return _with_peers(named, ["search", "", "sentences/s", "pieces/s"], rows) + "\n\n" + conditions(named)
+
+
+def _rows(contests: Mapping[str, Contest], more: Sequence[str]) -> list[list[str]]:
+    """One of each contestant: names, figures, then for each peer two ratios, and the memory before its own."""
+    peers = _peers(contests)
+    rows = []
+    for name, contest in contests.items():
+        for one in contest.measured:
+            speeds = [_digits(contest.median(one, key)) for key in (contest.key, *more)]
+            rows.append(
+                [
+                    name,
+                    one,
+                    *speeds,
+                    *(_ratio(contest, one, peer, contest.key) for peer in peers),
+                    _digits(contest.median(one, PEAK)),
+                    *(_ratio(contest, one, peer, PEAK) for peer in peers),
+                ]
+            )
+    return rows
+
+
+def _with_peers(contests: Mapping[str, Contest], heads: list[str], rows: list[list[str]]) -> str:
+    ratios = [f"/ {peer}" for peer in _peers(contests)]
+    return table([*heads, *ratios, "peak memory, MiB", *ratios], rows)
+
+
+def _peers(contests: Mapping[str, Contest]) -> list[str]:
+    return list(dict.fromkeys(peer for contest in contests.values() for peer in contest.peers))
+
+
+def _ratio(contest: Contest, one: str, peer: str, key: str) -> str:
+    found = contest.ratio(one, peer, key) if one in contest.ours and peer in contest.measured else None
+    return NONE if found is None else f"{found:.2f}"
+
+
+def _digits(number: float | None) -> str:
+    return NONE if number is None else three_digits(number)
+
+
+def conditions(contests: Mapping[str, Contest]) -> str:
+    """When and where, and how often; one sentence for all that were measured alike."""
+    ways: dict[str, list[str]] = {}
+    for name, contest in contests.items():
+        ways.setdefault(_condition(contest), []).append(name)
+    if len(ways) == 1:
+        return next(iter(ways))
+    return "\n".join(f"- {', '.join(names)}: {way}" for way, names in ways.items())
+
+
+def _condition(contest: Contest) -> str:
+    here, count = contest.environment, contest.threads
+    changed = [override for override in contest.overrides if not override.startswith("data.")]
+    return (
+        f"Measured {here.date} at commit {here.commit} on {here.machine}; {count} thread{'s' * (count > 1)}. "
+        + (f"Changed for it: {', '.join(f'`{override}`' for override in changed)}. " if changed else "")
+        + (
+            f"Medians of {contest.rounds} rounds, and of the ratios within a round."
+            if contest.rounds > 1
+            else "One round."
+        )
+    )

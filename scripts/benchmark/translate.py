@@ -1,0 +1,47 @@
+"""The speed and the memory of translating a test set with a trained run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.contest import Contest, hold, own, peer
+from seq2seq.config import Config
+from seq2seq.config_file import load_config
+from seq2seq.data.corpus import read_corpus
+from seq2seq.errors import ConfigError
+
+KEY = "sentences_per_second"
+PIECES_KEY = "pieces_per_second"
+SENTENCES = 64
+"""A batch has about so many: its budget is that of so many of mean length."""
+
+
+def test_sources(config: Config, path: Path) -> list[str]:
+    """Raises: ConfigError: The config names no test set. DataError: It cannot be read."""
+    if config.data.test is None:
+        raise ConfigError(f"{path}: data.test names no test set; give data.test.source and data.test.target")
+    return list(read_corpus(config.data.test, config.data, "test").source)
+
+
+def measure_translation(
+    results: Path,
+    run: Path,
+    overrides: list[str],
+    beams: Sequence[int],
+    precisions: Sequence[str],
+    rounds: int,
+    threads: int,
+    peers: Sequence[str],
+    peer_key: str,
+) -> dict[int, Contest]:
+    """One contest a beam size: ours in each precision, and the peers."""
+    path = run / "config.yaml"
+    test_sources(load_config(path, overrides), path)  # mistakes show before any work
+    contests = {}
+    for beam in beams:
+        ours = [
+            own(f"ours, {precision}", KEY, "one_translation", str(run), str(beam), precision, *overrides)
+            for precision in precisions
+        ]
+        others = [peer(text, peer_key, {"beam": str(beam), "threads": str(threads)}) for text in peers]
+        contests[beam] = hold(results / f"translate-beam-{beam}.json", KEY, ours, others, rounds, threads, overrides)
+    return contests
