@@ -2,9 +2,13 @@
 
     python scripts/benchmark.py train                       # a minute a setting and round
     python scripts/benchmark.py translate runs/multi30k
+    python scripts/benchmark.py start runs/multi30k
+    python scripts/benchmark.py breakdown
+    python scripts/benchmark.py scaling
     python scripts/benchmark.py report                      # the tables of docs/performance.md, made anew
 
-Each measurement is a process of its own, and they take turns. What they give is kept as JSON in the folder of results.
+What is compared runs in processes of its own that take turns; leave the machine alone meanwhile. What is measured is
+printed as a table, and kept as JSON in the folder of results.
 """
 
 import argparse
@@ -14,7 +18,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.tables import training_table, translation_table
+from benchmark.breakdown import measure_breakdown
+from benchmark.report import write_report
+from benchmark.scaling import measure_scaling
+from benchmark.start import IMPORT, SENTENCE, measure_start
+from benchmark.tables import breakdown_table, scaling_table, start_table, training_table, translation_table
 from benchmark.train import KEY as TRAINING_KEY
 from benchmark.train import SETTINGS, measure_training
 from benchmark.translate import KEY as TRANSLATION_KEY
@@ -52,7 +60,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "{attention} (bahdanau, luong),\n  {cell} (gru, lstm), {threads}.",
     )
     train.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="settings that replace those of the config")
-    train.add_argument("--config", metavar="FILE", default="configs/multi30k.yaml", help="(default: %(default)s)")
+    _add_model(train)
     train.add_argument(
         "--settings",
         metavar="NAME",
@@ -84,7 +92,38 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="(default: both)",
     )  # fmt: skip
     _add_contest(translate, TRANSLATION_KEY)
+
+    start = command("start", f"seconds of `{SENTENCE}` as a whole process, beside those of `{IMPORT}`", _start)
+    start.add_argument("trained", metavar="RUN", type=Path, help="a run folder")
+    start.add_argument(
+        "sentence", metavar="SENTENCE", nargs="?", default="Two dogs play in the snow.", help="(default: %(default)s)"
+    )
+    _add_rounds(start)
+
+    for name, about, run in (
+        ("breakdown", "the cost of one training step and one beam step by part, on random ids", _breakdown),
+        ("scaling", "the speed of training over batch, length, vocabulary and hidden size, on random ids", _scaling),
+    ):
+        found = command(name, about, run)
+        found.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="replaces settings of the config")
+        _add_model(found)
+        found.add_argument(
+            "--setting", metavar="NAME", choices=SETTINGS, default="bahdanau-gru",
+            help=f"of {', '.join(SETTINGS)} (default: %(default)s)",
+        )  # fmt: skip
+        _add_threads(found)
+
+    report = command(
+        "report", "write what the folder of results has into the page's sections, and the picture", _report
+    )
+    report.add_argument(
+        "--page", metavar="FILE", type=Path, default=Path("docs/performance.md"), help="(default: %(default)s)"
+    )
     return parser.parse_args(arguments)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", default="configs/multi30k.yaml", help="(default: %(default)s)")
 
 
 def _add_contest(parser: argparse.ArgumentParser, key: str) -> None:
@@ -97,6 +136,10 @@ def _add_contest(parser: argparse.ArgumentParser, key: str) -> None:
 
 def _add_rounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", metavar="N", type=_positive, default=5, help="(default: %(default)s)")
+    _add_threads(parser)
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument(
         "--threads", metavar="N", type=_positive, default=cores, help="(default: the cores, %(default)s)"
@@ -123,6 +166,25 @@ def _translate(options: argparse.Namespace) -> str:
         options.rounds, options.threads, options.peer, options.peer_key,
     )  # fmt: skip
     return translation_table(contests)
+
+
+def _start(options: argparse.Namespace) -> str:
+    contest = measure_start(options.results, options.trained, options.sentence, options.rounds, options.threads)
+    return start_table(contest)
+
+
+def _breakdown(options: argparse.Namespace) -> str:
+    arguments = (options.results, options.config, options.setting, options.overrides, options.threads)
+    return breakdown_table(measure_breakdown(*arguments))
+
+
+def _scaling(options: argparse.Namespace) -> str:
+    arguments = (options.results, options.config, options.setting, options.overrides, options.threads)
+    return scaling_table(measure_scaling(*arguments))
+
+
+def _report(options: argparse.Namespace) -> str:
+    return "\n".join(str(path) for path in write_report(options.results, options.page))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

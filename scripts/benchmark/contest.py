@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pydantic import ValidationError
 from tqdm import tqdm
 
 from measuring.environment import Environment, environment
@@ -75,14 +74,6 @@ class Contest(Section):
     def _values(self, name: str, key: str) -> list[float] | None:
         rounds = self.measured[name]
         return [figures[key] for figures in rounds] if all(key in figures for figures in rounds) else None
-
-
-def read_contest(path: Path) -> Contest:
-    """Raises: UserError: The file is not a contest's."""
-    try:
-        return Contest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise UserError(f"{path}: not the result of a measurement by this version: measure again") from error
 
 
 def hold(

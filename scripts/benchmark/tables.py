@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from benchmark.breakdown import Breakdown
 from benchmark.contest import PEAK, Contest
+from benchmark.scaling import AXES, Scaling
 from benchmark.translate import PIECES_KEY
 from measuring.markdown import table, three_digits
 
@@ -80,3 +82,63 @@ def _condition(contest: Contest) -> str:
             else "One round."
         )
     )
+
+
+def start_table(contest: Contest) -> str:
+    """Of whole processes: seconds, and ours as a multiple of the import."""
+    (ours,), (reference,) = contest.ours, contest.peers
+    rows = [
+        [f"`{name}`", f"{contest.median(name, contest.key):.2f}", f"{contest.ratio(name, reference, contest.key):.2f}"]
+        for name in (ours, reference)
+    ]
+    return table(["whole process", "seconds", "ratio"], rows) + "\n\n" + conditions({"": contest})
+
+
+def breakdown_table(found: Breakdown) -> str:
+    step, search = found.step, found.beam_step
+    rows = [
+        [
+            part.name,
+            _milliseconds(part.forward),
+            _milliseconds(part.backward),
+            f"{(part.forward + part.backward) / step.seconds:.0%}",
+        ]
+        for part in step.parts
+    ]
+    rows.append(["**one training step**", "", f"**{1e3 * step.seconds:,.1f}**", ""])
+    search_rows = [[p.name, _milliseconds(p.forward), f"{p.forward / search.seconds:.0%}"] for p in search.parts]
+    search_rows.append(["**one beam step**", f"**{1e3 * search.seconds:,.2f}**", ""])
+    here = found.environment
+    return "\n\n".join(
+        [
+            f"One training step of `{found.setting}` in {found.precision}: {found.num_tokens:,} target tokens, "
+            f"{found.num_tokens / step.seconds:,.0f} a second.",
+            table(["part", "forward, ms", "backward, ms", "share"], rows),
+            f"Its matrix products are {found.flops / 1e9:,.1f} GFLOP: {found.flops / step.seconds / 1e9:,.0f} GFLOP/s "
+            f"over the whole step, {found.share_of_peak:.0%} of the {found.peak_flops / 1e9:,.0f} GFLOP/s that one "
+            f"large product in {found.precision} reaches here.",
+            f"One step of a beam search over {found.num_rows} hypotheses in {found.search_precision}:",
+            table(["part", "ms", "share"], search_rows),
+            f"Measured {here.date} at commit {here.commit} on {here.machine}; "
+            f"{found.threads} thread{'s' * (found.threads > 1)}. The profiler, which tells the parts apart, slows the "
+            f"training step down by a factor of {step.slowed:.2f} and the search by {search.slowed:.2f}; the times are "
+            "scaled to those without it.",
+        ]
+    )
+
+
+def scaling_table(found: Scaling) -> str:
+    here = found.environment
+    rows = [
+        [AXES[axis][0], "; ".join(f"{point.value:,}: {three_digits(point.tokens_per_second)}" for point in points)]
+        for axis, points in found.points.items()
+    ]
+    return (
+        f"{table(['varied', 'target tokens/s'], rows)}\n\n"
+        f"Measured {here.date} at commit {here.commit} on {here.machine}; `{found.setting}`, "
+        f"{found.threads} thread{'s' * (found.threads > 1)}."
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:,.2f}" if seconds > 0 else NONE

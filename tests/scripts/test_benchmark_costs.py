@@ -1,0 +1,214 @@
+"""The benchmark's account of where time goes, how many FLOPs there are, and the page it all is written to."""
+
+import importlib
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from seq2seq.errors import UserError
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+NAMES = ("parts", "breakdown", "scaling", "contest", "report", "train")
+sys.path.insert(0, str(SCRIPTS))  # as when the script is run
+try:
+    parts, breakdown, scaling, contest, report, train = (importlib.import_module(f"benchmark.{name}") for name in NAMES)
+    environment = importlib.import_module("measuring.environment").environment
+    new_state = importlib.import_module("measuring.training_speed").new_state
+finally:
+    sys.path.remove(str(SCRIPTS))
+
+BASE = str(SCRIPTS.parent / "configs" / "demo.yaml")
+SMALL = [
+    "model.embedding_size=5", "model.encoder.hidden_size=7", "model.decoder.hidden_size=11",
+    "model.decoder.output_size=13", "training.precision=float32", "training.device=cpu",
+]  # fmt: skip
+
+
+def state_of(setting: str, vocabulary: int):
+    return new_state(train.setting_config(BASE, setting, SMALL), vocabulary, vocabulary)
+
+
+class Slow(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        time.sleep(0.01)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        time.sleep(0.04)
+        return gradients[0]
+
+
+class Work:
+    """30 ms of its own, 10 ms in a part of it, whose backward pass takes 40 ms, and 20 ms beside them."""
+
+    def inner(self, x):
+        return Slow.apply(x)
+
+    def outer(self, x):
+        time.sleep(0.03)
+        return self.inner(x) * 2
+
+    def __call__(self):
+        time.sleep(0.02)
+        self.outer(torch.ones(3, requires_grad=True)).sum().backward()
+
+
+def test_the_time_of_a_part_is_its_own_and_the_backward_pass_is_that_of_what_made_it_necessary():
+    work = Work()
+    found = parts.times(work, [(work, "outer", "outer"), (work, "inner", "inner")], repeats=1)
+    seconds = {part.name: (part.forward, part.backward) for part in found.parts}
+    assert list(seconds) == ["outer", "inner", parts.REST]
+    assert seconds["outer"][0] == pytest.approx(0.03, rel=0.6)
+    assert seconds["outer"][1] < 0.01
+    assert seconds["inner"] == pytest.approx((0.01, 0.04), rel=0.6)
+    assert seconds[parts.REST][0] == pytest.approx(0.02, rel=0.6)
+    assert sum(map(sum, seconds.values())) == pytest.approx(found.seconds)
+    assert "outer" not in vars(work)  # all is as before
+
+
+@pytest.mark.parametrize("setting", train.SETTINGS)
+def test_a_training_step_has_its_parts(setting):
+    state = state_of(setting, 101)
+    found = breakdown.training_times(state, breakdown.random_batch(3, 5, 101), repeats=1)
+    cost = {part.name: part for part in found.parts}
+    model = {"embeddings", "encoder", "attention", "recurrence", "readout", "output layer"}
+    assert set(cost) == {*model, "loss", "norm of the gradient", "optimizer", parts.REST}
+    assert all(cost[name].forward > 0 and cost[name].backward > 0 for name in model)
+
+
+def test_a_beam_step_has_its_parts():
+    state = state_of("bahdanau-gru", 8000)
+    config = train.setting_config(BASE, "bahdanau-gru", [*SMALL, "search.max_length_ratio=0.1"])
+    found = breakdown.beam_step_times(config, state.model, repeats=1)
+    cost = {part.name: part for part in found.parts}
+    assert {"attention", "recurrence", "output layer", "log-softmax", "top-k", parts.REST} <= set(cost)
+    assert all(part.forward > 0 and part.backward == 0 for part in found.parts)
+
+
+def test_the_flops_of_the_output_layer_are_three_products_of_two_operations_each():
+    batch = breakdown.random_batch(3, 5, 101)
+    small, large = (breakdown.count_flops(state_of("luong-gru", size), batch) for size in (101, 211))
+    num_tokens = 3 * (5 + 1)
+    assert large - small == 3 * 2 * num_tokens * 13 * (211 - 101)  # forward, for the weight, for the input
+
+
+def test_the_flops_of_an_lstm_are_counted():
+    batch, steps, inputs, hidden = 2, 3, 5, 7
+    lstm = nn.LSTM(inputs, hidden)
+    with breakdown.flop_counter() as counter:
+        lstm(torch.randn(steps, batch, inputs, requires_grad=True))[0].sum().backward()
+    assert counter.get_total_flops() == 3 * 2 * steps * batch * 4 * hidden * (inputs + hidden)
+
+
+def test_the_peak_is_a_speed_that_a_processor_has():
+    assert 1e8 < breakdown.peak_flops(torch.float32, side=256) < 1e14
+
+
+def test_scaling_measures_a_speed():
+    overrides = ["training.precision=float32"]
+    sizes = {"batch_tokens": 60, "length": 6, "vocabulary": 101, "hidden_size": 16}
+    assert scaling.training_speed(BASE, "bahdanau-gru", overrides, **sizes) > 0
+
+
+def some_results(folder: Path) -> None:
+    here = environment()
+
+    def keep(name: str, measured: dict[str, list[dict[str, float]]]) -> None:
+        ours = [one for one in measured if one.startswith(("ours", "seq2seq"))]
+        key = next(iter(next(iter(measured.values()))[0]))
+        found = contest.Contest(
+            environment=here, threads=2, overrides=["data.test=x"], ours=ours, key=key, measured=measured
+        )
+        (folder / f"{name}.json").write_text(found.model_dump_json())
+
+    speed, peak = "target_tokens_per_second", "peak_mb"
+    keep(
+        "train-luong-gru",
+        {
+            "ours, auto": [{speed: 8000, peak: 600}, {speed: 4000, peak: 600}, {speed: 9000, peak: 600}],
+            "Peer": [{speed: 1000, peak: 1200}, {speed: 500, peak: 1200}, {speed: 900, peak: 1200}],
+        },
+    )
+    keep("train-bahdanau-gru", {"ours, auto": [{speed: 7000, peak: 600}]})
+    keep("translate-beam-5", {"ours, float32": [{"sentences_per_second": 300, "pieces_per_second": 4567, peak: 500}]})
+    keep("start", {"seq2seq translate": [{"seconds": 1.5}], "import": [{"seconds": 1.25}]})
+    cost = parts.Times(
+        seconds=0.5,
+        slowed=1.2,
+        parts=[
+            parts.Part(name="encoder", forward=0.1, backward=0.15),
+            parts.Part(name=parts.REST, forward=0.25, backward=0),
+        ],
+    )
+    found = breakdown.Breakdown(
+        environment=here,
+        threads=2,
+        setting="luong-gru",
+        overrides=[],
+        precision="bfloat16",
+        num_tokens=2000,
+        step=cost,
+        flops=100_000_000_000,
+        peak_flops=4e11,
+        search_precision="float32",
+        beam_step=cost,
+        num_rows=320,
+    )
+    (folder / "breakdown.json").write_text(found.model_dump_json())
+    points = {
+        axis: [scaling.Point(value=v, tokens_per_second=3.0 * v) for v in values]
+        for axis, (_, values) in scaling.AXES.items()
+    }
+    of_sizes = scaling.Scaling(environment=here, threads=2, setting="luong-gru", overrides=[], points=points)
+    (folder / "scaling.json").write_text(of_sizes.model_dump_json())
+
+
+def test_the_report_writes_the_sections_and_nothing_else(tmp_path):
+    from matplotlib.image import imread
+
+    some_results(tmp_path)
+    page = tmp_path / "page.md"
+    names = ("train", "translate", "start", "breakdown", "scaling")
+    sections = "".join(f"About {name}.\n\n<!-- benchmark: {name} -->\nold\n<!-- end: {name} -->\n" for name in names)
+    page.write_text(f"# Page\n{sections}The end.\n")
+    assert report.write_report(tmp_path, page) == [page, tmp_path / "page-scaling.png"]
+    text = page.read_text()
+    assert "old" not in text
+    assert "data.test" not in text
+    assert text.startswith("# Page\nAbout train.\n\n<!-- benchmark: train -->\n\n| model |")
+    assert text.endswith("<!-- end: scaling -->\nThe end.\n")
+    for line in (
+        "| bahdanau-gru | ours, auto | 7,000 | – | 600 | – |",
+        "| luong-gru | ours, auto | 8,000 | 8.00 | 600 | 0.50 |",
+        "| luong-gru | Peer | 900 | – | 1,200 | – |",
+        "| beam 5 | ours, float32 | 300 | 4,570 | 500 |",
+        "| `seq2seq translate` | 1.50 | 1.20 |",
+        "| encoder | 100.00 | 150.00 | 50% |",
+        "100.0 GFLOP: 200 GFLOP/s over the whole step, 50% of the 400 GFLOP/s",
+    ):
+        assert line in text
+    assert "- luong-gru: Measured" in text
+    assert "Medians of 3 rounds" in text
+    assert imread(tmp_path / "page-scaling.png").std() > 0.01
+    report.write_report(tmp_path, page)
+    assert page.read_text() == text
+
+
+def test_what_a_report_needs(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- benchmark: train -->\n")
+    with pytest.raises(UserError, match="nothing to report: no measurement has been made"):
+        report.write_report(tmp_path, page)
+    some_results(tmp_path)
+    with pytest.raises(UserError, match=r"page.md: no section to write train into: .*<!-- end: train -->"):
+        report.write_report(tmp_path, page)
+    (tmp_path / "start.json").write_text("{}")
+    with pytest.raises(UserError, match=r"start.json: not a result of this version: measure again"):
+        report.write_report(tmp_path, page)
+    assert page.read_text() == "<!-- benchmark: train -->\n"
