@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -28,7 +29,7 @@ VOCABULARY = 8000
 LENGTH = 14
 """Pieces of a sentence, </s> aside: about Multi30k's mean."""
 SENTENCES, BEAM = 64, 5
-REPEATS = 10
+REPEATS = 7
 SIDE = 4096
 """Of the square matrices whose product is the measure of the machine."""
 
@@ -51,7 +52,7 @@ class Breakdown(Section):
     search_precision: str
     beam_step: Times
     num_rows: int
-    """Hypotheses that a step of the search reads on."""
+    """Hypotheses that a step of the search reads on, on average."""
 
     @property
     def share_of_peak(self) -> float:
@@ -70,6 +71,7 @@ def measure_breakdown(results: Path, base: str, setting: str, overrides: list[st
         batch = random_batch(sentences, LENGTH, VOCABULARY)
         step = training_times(state, batch)
         flops = count_flops(state, batch)
+        beam_step, num_rows = beam_step_times(config, state.model)
         found = Breakdown(
             environment=environment(),
             threads=threads,
@@ -81,8 +83,8 @@ def measure_breakdown(results: Path, base: str, setting: str, overrides: list[st
             flops=flops,
             peak_flops=peak_flops(precision),
             search_precision=config.search.precision,
-            beam_step=beam_step_times(config, state.model),
-            num_rows=SENTENCES * BEAM,
+            beam_step=beam_step,
+            num_rows=num_rows,
         )
     finally:
         torch.set_num_threads(before)
@@ -165,13 +167,21 @@ def peak_flops(precision: torch.dtype, side: int = SIDE) -> float:
     return 2 * side**3 / best
 
 
-def beam_step_times(config: Config, model: Seq2Seq, repeats: int = 3) -> Times:
-    """Of one step, in the search for the translations of a batch by a model that has learned nothing: no hypothesis
-    ends before its limit, and all steps have as many rows."""
+def beam_step_times(config: Config, model: Seq2Seq, repeats: int = REPEATS) -> tuple[Times, int]:
+    """Of one step in the search for the translations of a batch, and the rows that a step has on average. None may end
+    early, as the model has learned nothing; the encoder's time is shared out over the steps."""
     model.eval()
-    options = search_options(config.search, {}).model_copy(update={"beam_size": BEAM})
+    ratio = config.search.max_length_ratio
+    changes = {"beam_size": BEAM, "min_length_ratio": ratio, "no_repeat_ngram_size": 0, "coverage_penalty": 0.0}
+    options = search_options(config.search, {}).model_copy(update=changes)
     source, mask = random_batch(SENTENCES, LENGTH, VOCABULARY)[:2]
-    num_steps = int(options.max_length_ratio * (LENGTH + 1)) + 10
+    num_rows: list[int] = []
+    decode = model.decode
+
+    def counted(target_in: torch.Tensor, *arguments: Any) -> Any:
+        num_rows.append(len(target_in))
+        return decode(target_in, *arguments)
+
     places: list[Place] = [
         *model_places(model),
         (torch, "log_softmax", "log-softmax"),
@@ -179,9 +189,12 @@ def beam_step_times(config: Config, model: Seq2Seq, repeats: int = 3) -> Times:
     ]
 
     def call() -> None:
+        num_rows.clear()
         with mixed_precision(torch.device("cpu"), getattr(torch, options.precision)):
             search([model], source, mask, options)
 
-    found = times(call, places, repeats)
-    parts = [Part(name=p.name, forward=p.forward / num_steps, backward=0.0) for p in found.parts]
-    return Times(seconds=found.seconds / num_steps, slowed=found.slowed, parts=parts)
+    with patch.object(model, "decode", counted):
+        found = times(call, places, repeats)
+    steps = len(num_rows)
+    parts = [Part(name=p.name, forward=p.forward / steps, backward=0.0) for p in found.parts]
+    return Times(seconds=found.seconds / steps, slowed=found.slowed, parts=parts), sum(num_rows) // steps

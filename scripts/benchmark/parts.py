@@ -1,5 +1,7 @@
 """Where the time of a piece of code goes: its functions under names, forward and backward, by torch's profiler."""
 
+import os
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,7 +10,10 @@ from unittest.mock import patch
 
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from measuring.ratios import median_ratio
 from seq2seq.config import Section
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else the profiler notes on stderr that it starts and stops
 
 REST = "the rest"
 MARK = "part: "
@@ -40,18 +45,23 @@ def times(call: Callable[[], Any], places: Sequence[Place], repeats: int) -> Tim
     necessary. The profiler costs time, most where operations are small; the parts are scaled to the time without it.
     """
     call()
-    alone = sorted(_seconds(call) for _ in range(repeats))[repeats // 2]
-    with labelled(places), profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
-        profiled = sum(_seconds(call) for _ in range(repeats))
-    forward, backward = _sums(profiler.events() or [])
-    scale = alone / profiled
+    alone: list[float] = []
+    profiled: list[float] = []
+    forward: dict[str, float] = {}
+    backward: dict[str, float] = {}
+    for _ in range(repeats):  # in turns: a machine that slows down does so to both
+        alone.append(_seconds(call))
+        with labelled(places), profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
+            profiled.append(_seconds(call))
+        _add_up(profiler.events() or [], forward, backward)
+    seconds = statistics.median(alone)
+    scale = seconds / sum(profiled)
     names = list(dict.fromkeys(name for _, _, name in places))
     parts = [Part(name=n, forward=scale * forward.get(n, 0.0), backward=scale * backward.get(n, 0.0)) for n in names]
-    rest = alone - sum(part.forward + part.backward for part in parts)
+    rest = seconds - sum(part.forward + part.backward for part in parts)
     found = [part for part in parts if part.forward + part.backward > 0]
-    return Times(
-        seconds=alone, slowed=profiled / repeats / alone, parts=[*found, Part(name=REST, forward=rest, backward=0.0)]
-    )
+    slowed = median_ratio(profiled, alone)
+    return Times(seconds=seconds, slowed=slowed, parts=[*found, Part(name=REST, forward=rest, backward=0.0)])
 
 
 def _seconds(call: Callable[[], Any]) -> float:
@@ -77,10 +87,8 @@ def _recorded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return call
 
 
-def _sums(events: Sequence[Any]) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds of each part in the forward and in the backward pass."""
-    forward: dict[str, float] = {}
-    backward: dict[str, float] = {}
+def _add_up(events: Sequence[Any], forward: dict[str, float], backward: dict[str, float]) -> None:
+    """Add the seconds of each part in the forward and in the backward pass."""
     part_of: dict[int, str] = {}  # by autograd's number of an operation; the last that bears it has made the node
     for event in sorted(events, key=lambda event: event.time_range.start):
         seconds = 1e-6 * event.time_range.elapsed_us()
@@ -99,7 +107,6 @@ def _sums(events: Sequence[Any]) -> tuple[dict[str, float], dict[str, float]]:
                 part_of.pop(event.sequence_nr, None)
             else:
                 part_of[event.sequence_nr] = around
-    return forward, backward
 
 
 def _part_around(event: Any) -> str | None:
