@@ -99,6 +99,20 @@ def test_the_flops_of_the_output_layer_are_three_products_of_two_operations_each
     assert large - small == 3 * 2 * num_tokens * 13 * (211 - 101)  # forward, for the weight, for the input
 
 
+def test_the_flops_of_the_comparison_are_those_on_the_page():
+    """Three products of two operations for each number in a weight; scores and contexts have none and are few."""
+    state = new_state(train.setting_config(BASE, "bahdanau-gru", ["training.device=cpu"]), 8000, 8000)
+    batch = breakdown.random_batch(2, breakdown.LENGTH, 8000)
+    output, gates, encoder = 512 * 8000, (512 + 512 + 256) * 3 * 512, 2 * (256 + 256) * 3 * 256
+    weights = [output, gates, encoder, (512 + 512 + 256) * 512, 2 * 512 * 512]
+    operations = breakdown.count_flops(state, batch) / (2 * (breakdown.LENGTH + 1))
+    assert operations == pytest.approx(3 * 2 * sum(weights), rel=0.01)
+    page = (SCRIPTS.parent / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert f"needs {operations / 1e6:.0f} million operations in matrix products for each target token" in page
+    for number in weights:
+        assert f"| {number:,} | {6e-6 * number:.1f} |" in page
+
+
 def test_the_flops_of_an_lstm_are_counted():
     batch, steps, inputs, hidden = 2, 3, 5, 7
     lstm = nn.LSTM(inputs, hidden)
