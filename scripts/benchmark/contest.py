@@ -90,9 +90,12 @@ def hold(
     Every second round goes in the reverse order.
 
     Raises:
-        UserError: A command fails, or does not end with the JSON that it should.
+        UserError: A command fails, or does not end with the JSON that it should, or two have one name.
     """
     contestants = [*ours, *peers]
+    names = [one.name for one in contestants]
+    if len(set(names)) < len(names):
+        raise UserError(f"contestants need names of their own: {', '.join(names)}")
     measured: dict[str, list[dict[str, float]]] = {one.name: [] for one in contestants}
     contest = Contest(
         environment=environment(),

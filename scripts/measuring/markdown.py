@@ -11,4 +11,4 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def three_digits(number: float) -> str:
     digits = len(f"{number:.0f}")
-    return f"{round(number, min(0, 3 - digits)):,.0f}"
+    return f"{round(number, 3 - digits):,.{max(0, 3 - digits)}f}"

@@ -23,13 +23,14 @@ def load_script():
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        parts = [importlib.import_module(f"benchmark.{name}") for name in ("contest", "one_translation")]
+        names = ("contest", "one_training", "one_translation")
+        parts = [importlib.import_module(f"benchmark.{name}") for name in names]
     finally:
         sys.path.remove(str(SCRIPT.parent))
     return module, *parts
 
 
-script, contest, one_translation = load_script()
+script, contest, one_training, one_translation = load_script()
 SMALL = [
     "tokenizer={vocabulary_size: 290}", "model.embedding_size=5", "model.encoder={hidden_size: 7}",
     "training.batch_tokens=200", "training.precision=float32",
@@ -63,6 +64,12 @@ def test_contestants_take_turns_and_the_ratio_is_that_within_a_round(tmp_path):
     assert found.median("a", "other") is None
 
 
+def test_contestants_have_names_of_their_own(tmp_path):
+    one = contestant("a", "pass")
+    with pytest.raises(UserError, match="contestants need names of their own: a, a"):
+        contest.hold(tmp_path / "result.json", "speed", [one], [one], rounds=1, threads=1, overrides=[])
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -91,6 +98,15 @@ def test_a_peers_command_has_its_placeholders_filled_in():
             contest.peer(text, "speed", {})
 
 
+def test_training_some_steps(toy, capsys):
+    arguments = [str(toy / "config.yaml"), "luong-gru", str(toy / "data"), "2", *SMALL]
+    one_training.main(arguments)
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["target_tokens_per_second"] > 0
+    assert 50 < figures["peak_mb"] < 10000
+
+
+@pytest.mark.slow
 def test_training_beside_a_peer(toy, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("peer.py").write_text("""print('{"n": 2, "peak_mb": 1}')""")
@@ -102,12 +118,18 @@ def test_training_beside_a_peer(toy, tmp_path, monkeypatch, capsys):
     assert script.main(arguments) == 0
     heads, _, ours, other = capsys.readouterr().out.splitlines()[:4]
     assert heads == "| model |  | target tokens/s | / Peer | peak memory, MiB | / Peer |"
-    assert other == "| luong-gru | Peer | 2 | – | 1 | – |"
+    assert other == "| luong-gru | Peer | 2.00 | – | 1.00 | – |"
     figures = json.loads((tmp_path / "runs/benchmark/train-luong-gru.json").read_text())["measured"]
     speed = figures["ours, float32"][0]["target_tokens_per_second"]
     assert speed > 0
     assert ours.split(" | ")[3] == f"{speed / 2:.2f}"
     assert 50 < figures["ours, float32"][0]["peak_mb"] < 5000
+
+
+def test_figures_have_three_digits():
+    markdown = importlib.import_module("measuring.markdown")
+    numbers = (1.234, 9.996, 26.44, 791.2, 5951.0, 12345.0)
+    assert [markdown.three_digits(number) for number in numbers] == ["1.23", "10.0", "26.4", "791", "5,950", "12,300"]
 
 
 def test_translating_the_test_set(toy, capsys):

@@ -84,7 +84,7 @@ def test_a_training_step_has_its_parts(setting):
 
 def test_a_beam_step_has_its_parts():
     state = state_of("bahdanau-gru", 8000)
-    config = train.setting_config(BASE, "bahdanau-gru", [*SMALL, "search.max_length_ratio=0.1"])
+    config = train.setting_config(BASE, "bahdanau-gru", [*SMALL, "search.max_length_ratio=0.01"])
     found, num_rows = breakdown.beam_step_times(config, state.model, repeats=1)
     assert 0.8 * 64 * 5 < num_rows <= 64 * 5  # the first step has a row for each sentence
     cost = {part.name: part for part in found.parts}
