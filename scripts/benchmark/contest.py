@@ -97,6 +97,7 @@ def hold(
     if len(set(names)) < len(names):
         raise UserError(f"contestants need names of their own: {', '.join(names)}")
     measured: dict[str, list[dict[str, float]]] = {one.name: [] for one in contestants}
+    path.parent.mkdir(parents=True, exist_ok=True)
     contest = Contest(
         environment=environment(),
         threads=threads,

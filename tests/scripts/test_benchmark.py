@@ -53,7 +53,7 @@ def test_contestants_take_turns_and_the_ratio_is_that_within_a_round(tmp_path):
 
     # the machine halves its speed in the second round and triples it in the third
     ours, peer = counting("a", [12, 6, 40], ', "peak_mb": 100'), counting("b", [4, 2, 12], ', "peak_mb": 400')
-    path = tmp_path / "result.json"
+    path = tmp_path / "new" / "result.json"
     found = contest.hold(path, "speed", [ours], [peer], rounds=3, threads=1, overrides=[])
     assert (tmp_path / "turns").read_text() == "abbaab"
     assert contest.Contest.model_validate_json(path.read_bytes()) == found
