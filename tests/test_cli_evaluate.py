@@ -241,3 +241,13 @@ def test_too_few_samples_for_an_interval(number, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["evaluate", "run", "--bootstrap", number])
     assert f"'{number}' is not a number from 40 up: with fewer no 95 % can be told" in capsys.readouterr().err
+
+
+def test_with_a_shortlist(toy_run, greedy, evaluate, check_error):
+    assert main(["lexicon", str(greedy)]) == 0
+    _, whole, _ = evaluate(greedy, "--json")
+    status, listed, _ = evaluate(greedy, "--json", "--shortlist")
+    assert status == 0
+    assert json.loads(listed)["bleu"]["score"] == pytest.approx(json.loads(whole)["bleu"]["score"], abs=2.0)
+    missing = f"{toy_run}: a shortlist needs lexicon.safetensors"
+    check_error(["evaluate", greedy, toy_run, "--shortlist"], missing)  # before it translates

@@ -6,6 +6,7 @@ import math
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -294,3 +295,20 @@ def test_score_of_all_together(toy_run, capsys, stdin):
     assert float(output(capsys, "score", toy_run, "--total").split("\t")[0]) == pytest.approx(
         total["log_prob"], abs=1e-5
     )
+
+
+def test_a_shortlist_is_asked_for_by_name_and_needs_a_table(toy_run, capsys, check_error, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(toy_run, run)
+    missing = (
+        f"seq2seq: error: {run}: a shortlist needs lexicon.safetensors, which is not there: `seq2seq lexicon {run}`"
+    )
+    check_error(["translate", run, "a b", "--shortlist", "--output", tmp_path / "out"], missing)
+    assert not (tmp_path / "out").exists()
+    assert "lexicon.safetensors is learned from 500 pairs" in output(capsys, "lexicon", run)
+    whole, listed = (output(capsys, "translate", run, "--scores", *more, "a b c") for more in ([], ["--shortlist"]))
+    assert whole.split("\t")[1] == listed.split("\t")[1]
+    assert float(whole.split("\t")[0]) < float(listed.split("\t")[0]) < 0
+    assert output(capsys, "translate", run, run, "--shortlist", "a b c") == listed.split("\t")[1]
+    drawn = ["translate", run, "a b", "--shortlist", "--sample"]
+    check_error(drawn, "sample draws from the whole vocabulary, shortlist cuts it: leave one of them out")

@@ -1,4 +1,5 @@
-"""The command line: ``seq2seq train | average | evaluate | translate | score | attention | inspect | export``.
+"""The command line: ``seq2seq COMMAND``, with train, average, lexicon, evaluate, translate, score, attention, inspect,
+export.
 
 A command has a module of its own here, with `add_to`, which tells argparse about it, and `run`, which imports what the
 command needs when it runs: `--help` waits for none of it.
@@ -10,12 +11,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from seq2seq.cli import attention, average, evaluate, export, inspect, score, train, translate
+from seq2seq.cli import attention, average, evaluate, export, inspect, lexicon, score, train, translate
 from seq2seq.cli.arguments import LAYOUT
 from seq2seq.cli.messages import tell
 from seq2seq.errors import TrainingStopped, UserError
 
-COMMANDS = (train, average, evaluate, translate, score, attention, inspect, export)
+COMMANDS = (train, average, lexicon, evaluate, translate, score, attention, inspect, export)
 """In the order in which --help lists them."""
 
 

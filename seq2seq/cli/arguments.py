@@ -33,6 +33,16 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
 
 
+def add_shortlist(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--shortlist",
+        action="store_true",
+        default=None,
+        help="search only among the target pieces that a batch's source pieces are likely to need: faster, almost as "
+        "good; a translation may then depend on its batch (first: seq2seq lexicon RUN)",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2seq.cli.arguments import LAYOUT, Commands, add_imports, add_search, positive
+from seq2seq.cli.arguments import LAYOUT, Commands, add_imports, add_search, add_shortlist, positive
 from seq2seq.cli.messages import tell
 from seq2seq.errors import DataError, UserError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seq2seq.evaluation.held_out import HeldOut
     from seq2seq.evaluation.overlap import Overlap
     from seq2seq.evaluation.systems import System
+    from seq2seq.inference.options import SearchChanges
 
 
 def add_to(commands: Commands) -> None:
@@ -26,6 +27,7 @@ def add_to(commands: Commands) -> None:
         epilog="""examples:
   seq2seq evaluate runs/demo
   seq2seq evaluate runs/demo --source my.en --target my.fr --output my.translated --json
+  seq2seq evaluate runs/demo --shortlist
   seq2seq evaluate runs/demo --bootstrap 1000 --by-length --examples 3 --overlap
   seq2seq evaluate runs/demo runs/dot runs/none --plot by_length.png
   seq2seq evaluate runs/demo --translations demo.fr --translations theirs.fr
@@ -92,6 +94,7 @@ are sacreBLEU's; the environment variable SACREBLEU_SEED sets another seed than 
     parser.add_argument("--json", action="store_true", help="print everything as JSON, as below")
     add_imports(parser)
     add_search(parser)
+    add_shortlist(parser)
     parser.set_defaults(command=run)
 
 
@@ -190,9 +193,13 @@ def _translate(options: argparse.Namespace, runs: list[Path], sources: list[str]
     from seq2seq.inference.translator import Translator
 
     translators = [Translator.load(run, options.device) for run in runs]  # all, before long work
+    changes: SearchChanges = {}
+    if options.shortlist:
+        changes["shortlist"] = True
+        _ = [translator.lexicon for translator in translators]  # what is missing shows now
     systems = []
     for run, translator in zip(runs, translators, strict=True):
-        texts, speed = translate_timed(translator, sources, options.beam_size, sys.stderr.isatty())
+        texts, speed = translate_timed(translator, sources, options.beam_size, sys.stderr.isatty(), **changes)
         systems.append(System(str(run), texts, speed=speed))
         tell(
             f"{run}: translated {len(texts):,} sentences in {speed.seconds:.1f} s: "

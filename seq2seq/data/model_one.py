@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from seq2seq.data.tokenized import StoredPairs
 from seq2seq.data.tokenizer import PAD
@@ -106,7 +107,8 @@ def _links(pairs: StoredPairs, target_size: int) -> Iterator[_Links]:
     """So many pairs at a time that their links fit in memory; NULL stands in each source sentence."""
     lengths_of_sources, lengths_of_targets = pairs.lengths
     links = np.cumsum((lengths_of_sources.astype(np.int64) + 1) * lengths_of_targets)
-    for indices in np.split(np.arange(len(links)), np.flatnonzero(np.diff(links // LINKS_AT_ONCE)) + 1):
+    parts = np.split(np.arange(len(links)), np.flatnonzero(np.diff(links // LINKS_AT_ONCE)) + 1)
+    for indices in tqdm(parts, "counting what stands together", unit="part", delay=2, leave=False, disable=None):
         some = pairs.select(indices)
         sources, targets = _Ids.of([[*ids, NULL] for ids in some.sources]), _Ids.of(some.targets)
         begins = sources.lengths.cumsum() - sources.lengths

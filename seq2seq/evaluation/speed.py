@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
+
+from seq2seq.inference.options import SearchChanges
 
 if TYPE_CHECKING:
     from seq2seq.inference.translator import Translator
@@ -18,11 +20,15 @@ class Speed(NamedTuple):
 
 
 def translate_timed(
-    translator: "Translator", sources: Sequence[str], beam_size: int | None = None, show_progress: bool = False
+    translator: "Translator",
+    sources: Sequence[str],
+    beam_size: int | None = None,
+    show_progress: bool = False,
+    **changes: Unpack[SearchChanges],
 ) -> tuple[list[str], Speed]:
     """Translate as `Translator.translate` does; the translations, and how long they took."""
     start = time.perf_counter()
-    results = translator.translate(sources, beam_size, show_progress=show_progress)
+    results = translator.translate(sources, beam_size, show_progress=show_progress, **changes)
     seconds = time.perf_counter() - start
     num_tokens = sum(len(result.tokens) for result in results)
     return [result.text for result in results], Speed(seconds, len(results) / seconds, num_tokens / seconds)

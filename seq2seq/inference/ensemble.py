@@ -2,15 +2,36 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
+from seq2seq.data.tokenizer import BOS
+from seq2seq.inference.packing import PackedLinear
 from seq2seq.model.attention import Memory
-from seq2seq.model.decoder import DecoderState
+from seq2seq.model.decoder import Decoded, DecoderState
 from seq2seq.model.seq2seq import Seq2Seq
+
+
+class Shortlisted:
+    """A model as if it had no other target ids than some, which are numbered anew, in their order."""
+
+    def __init__(self, model: Seq2Seq, ids: Int[Tensor, " n"]):
+        self._model, self._ids = model, ids
+        layer: Any = model.output_layer
+        weight, bias = layer.weight[ids], layer.bias[ids]
+        self.encode = model.encode
+        self.output_layer = (
+            PackedLinear(weight, bias, layer.precision)
+            if isinstance(layer, PackedLinear)
+            else partial(nn.functional.linear, weight=weight, bias=bias)
+        )
+
+    def decode(self, target_in: Int[Tensor, "B T"], state: DecoderState, memory: Memory) -> Decoded:
+        return self._model.decode(self._ids[target_in], state, memory)
 
 
 class Reading(NamedTuple):
@@ -32,12 +53,14 @@ class Step(NamedTuple):
     reading: Reading
 
 
-def read(models: Sequence[Seq2Seq], source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> Reading:
+def read(
+    models: Sequence[Seq2Seq | Shortlisted], source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]
+) -> Reading:
     memories, states = zip(*(model.encode(source, source_mask) for model in models), strict=True)
     return Reading(memories, states)
 
 
-def step(models: Sequence[Seq2Seq], tokens: Int[Tensor, " R"], reading: Reading) -> Step:
+def step(models: Sequence[Seq2Seq | Shortlisted], tokens: Int[Tensor, " R"], reading: Reading) -> Step:
     """Read one more target token in each row."""
     log_probs, weights, states = [], [], []
     for model, memory, state in zip(models, *reading, strict=True):
@@ -46,6 +69,19 @@ def step(models: Sequence[Seq2Seq], tokens: Int[Tensor, " R"], reading: Reading)
         weights.append(decoded.weights[:, :, 0])
         states.append(decoded.state)
     return Step(mean_probability(log_probs), mean_weights(weights), Reading(reading.memories, tuple(states)))
+
+
+def force(
+    models: Sequence[Seq2Seq], source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"], target: Int[Tensor, "B T"]
+) -> tuple[Float[Tensor, "B T"], Float[Tensor, "B N T S"]]:
+    """Log-probabilities of given target tokens, and the attention weights."""
+    target_in = torch.cat([torch.full_like(target[:, :1], BOS), target[:, :-1]], dim=1)
+    log_probs, weights = [], []
+    for model in models:
+        logits, of_model = model(source, source_mask, target_in)
+        log_probs.append(torch.log_softmax(logits.float(), dim=-1).gather(2, target.unsqueeze(2)).squeeze(2))
+        weights.append(of_model)
+    return mean_probability(log_probs), mean_weights(weights)
 
 
 def mean_probability(log_probs: Sequence[Float[Tensor, "*B"]]) -> Float[Tensor, "*B"]:

@@ -20,6 +20,7 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.precision = precision
         self.out_features, self.in_features = weight.shape
+        self.weight = weight.detach()  # as it was: a shortlist takes rows from it
         self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(precision), None)
         self.bias = None if bias is None else bias.detach().to(precision)
 

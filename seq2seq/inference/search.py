@@ -10,7 +10,7 @@ from torch import Tensor
 from seq2seq.data.tokenizer import BOS, EOS
 from seq2seq.errors import UserError
 from seq2seq.inference.constraints import Constraints
-from seq2seq.inference.ensemble import read, step
+from seq2seq.inference.ensemble import Shortlisted, read, step
 from seq2seq.inference.options import SearchOptions
 from seq2seq.inference.ranking import best_reachable, coverage_penalty, normalize
 from seq2seq.inference.sampling import Sampler
@@ -42,7 +42,7 @@ class Ended(NamedTuple):
 
 @torch.inference_mode()
 def search(
-    models: Sequence[Seq2Seq],
+    models: Sequence[Seq2Seq | Shortlisted],
     source: Int[Tensor, "B S"],
     source_mask: Bool[Tensor, "B S"],
     options: SearchOptions,

@@ -4,23 +4,25 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from seq2seq.config import Config
 from seq2seq.data.batching import group_by_budget, pad
-from seq2seq.data.tokenizer import BOS, EOS, Tokenizer
+from seq2seq.data.lexicon import Lexicon
+from seq2seq.data.tokenizer import EOS, Tokenizer
 from seq2seq.device import choose_device, is_out_of_memory, mixed_precision
 from seq2seq.errors import ConfigError, OutOfMemory, UserError
-from seq2seq.inference.ensemble import mean_probability, mean_weights
+from seq2seq.inference.ensemble import force
 from seq2seq.inference.options import SearchChanges, SearchOptions, search_options
 from seq2seq.inference.packing import pack
 from seq2seq.inference.ranking import coverage_penalty, normalize
 from seq2seq.inference.search import NOT_NUMBERS, search
+from seq2seq.inference.shortlist import read_lexicon, search_shortlist
 from seq2seq.inference.trace import Hypothesis
 from seq2seq.inference.translation import SelfAttention, Translation, blank
 from seq2seq.inference.word_alignment import align_words, words_of_pieces
@@ -48,7 +50,7 @@ class Translator:
         self.model, self.tokenizer, self.config = model, tokenizer, config
         self.models = (model, *others)
         self.folder = folder
-        """Where they were read, and what is known of data and scores lies."""
+        """Where they were read, the first of several models, and what is known of data and scores lies."""
 
     @classmethod
     def load(cls, run: str | Path, device: str = "auto") -> "Translator":
@@ -122,7 +124,7 @@ class Translator:
                     f"{run}: its vocabulary is not that of {runs[0]}: runs translate together where their tokenizers "
                     "are the same, trained on the same text with the same settings"
                 )
-        return cls(first.model, first.tokenizer, first.config, [other.model for other in others])
+        return cls(first.model, first.tokenizer, first.config, [other.model for other in others], first.folder)
 
     def translate(
         self,
@@ -135,8 +137,8 @@ class Translator:
     ) -> list[Translation]:
         """Translate each sentence, in order; a blank one gives a blank translation.
 
-        Padding enters no sum: a sentence's translation does not depend on its company, but for the rounding of the
-        matrix products, which may decide between two continuations of the same probability but for that rounding.
+        Padding enters no sum: a sentence's translation depends on its company by a shortlist alone, or where rounding
+        in the matrix products decides between two continuations that are as probable but for it.
 
         Args:
             beam_size: 1 is greedy search; by default the config's.
@@ -222,8 +224,10 @@ class Translator:
         try:
             source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
             with mixed_precision(self.device, getattr(torch, options.precision)):
-                never = self.tokenizer.never_generated
-                return search(models, source, source_mask, options, never, prefix_ids, numbers)
+                given = (source, source_mask, options, self.tokenizer.never_generated, prefix_ids)
+                if options.shortlist:
+                    return search_shortlist(models, self.lexicon.shortlist(source), *given)
+                return search(models, *given, numbers)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -295,7 +299,8 @@ class Translator:
             batch = order[group]
             source, source_mask = (tensor.to(self.device) for tensor in pad([source_ids[i] for i in batch]))
             target, target_mask = (tensor.to(self.device) for tensor in pad([target_ids[i] for i in batch]))
-            log_probs, weights = self._force(source, source_mask, target, options)
+            with mixed_precision(self.device, getattr(torch, options.precision)):
+                log_probs, weights = force(self.models, source, source_mask, target)
             penalties = torch.zeros(len(batch), dtype=torch.float64)
             if options.coverage_penalty > 0:
                 coverage = (weights.mean(dim=1) * target_mask.unsqueeze(2)).sum(dim=1)
@@ -319,20 +324,6 @@ class Translator:
                     num_unread=len(all_ids[i]) - len(source_ids[i]) + 1,
                 )
         return results
-
-    def _force(
-        self, source: Tensor, source_mask: Tensor, target: Tensor, options: SearchOptions
-    ) -> tuple[Tensor, Tensor]:
-        """Log-probabilities [B, T] of given target tokens and the attention weights [B, N, T, S]."""
-        target_in = torch.cat([torch.full_like(target[:, :1], BOS), target[:, :-1]], dim=1)
-        log_probs, weights = [], []
-        for model in self.models:
-            with mixed_precision(self.device, getattr(torch, options.precision)):
-                logits, model_weights = model(source, source_mask, target_in)
-            values = torch.log_softmax(logits.float(), dim=-1).gather(2, target.unsqueeze(2)).squeeze(2)
-            log_probs.append(values)
-            weights.append(model_weights)
-        return mean_probability(log_probs), mean_weights(weights)
 
     def align_words(self, translation: Translation) -> list[tuple[int, int]]:
         """Pairs (word of the source, word of the translation), by attention; see `align_words` of word_alignment.py.
@@ -359,6 +350,11 @@ class Translator:
             results.append(SelfAttention(sentence, self.tokenizer.source_pieces(ids + [EOS]), weights))
         return results
 
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The table that shortlists come from; `read_lexicon` tells what may be wrong with it."""
+        return read_lexicon(self.folder, self.tokenizer)
+
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
@@ -377,6 +373,8 @@ class Translator:
         options = search_options(self.config.search, {**changes, **given})
         if options.coverage_penalty > 0:
             self.require_attention("coverage_penalty")
+        if options.shortlist:
+            _ = self.lexicon  # that it is missing shows now
         return options
 
 

@@ -11,7 +11,7 @@ from seq2seq.files import write_atomically, written_whole
 from seq2seq.sharing.hub import split_name, upload
 from seq2seq.sharing.model_card import model_card
 from seq2seq.sharing.model_files import save_weights
-from seq2seq.sharing.model_folder import CONFIG, DATA, FILES, SCORES, WEIGHTS, read_counts
+from seq2seq.sharing.model_folder import CONFIG, DATA, FILES, LEXICON, SCORES, WEIGHTS, read_counts
 from seq2seq.sharing.scores import ModelScores, check_scores, read_scores
 from seq2seq.sharing.shared_config import without_folders
 
@@ -33,6 +33,7 @@ def export_model(
     origin = translator.folder
     counts = None if origin is None else read_counts(origin)
     scores = ModelScores() if origin is None else read_scores(origin, config)
+    lexicon = None if origin is None or not (origin / LEXICON).exists() else translator.lexicon
     if test_scores is not None:
         scores = scores.model_copy(update={"test": check_scores(test_scores, "scores")})
     try:
@@ -40,6 +41,8 @@ def export_model(
             save_config(config, new / CONFIG)
             translator.tokenizer.save(new / "tokenizer")
             save_weights(translator.model, new / WEIGHTS)
+            if lexicon is not None:
+                lexicon.save(new / LEXICON)
             if counts is not None:
                 write_atomically(new / DATA, json.dumps(counts, indent=2) + "\n")
             if scores != ModelScores():

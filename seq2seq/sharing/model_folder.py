@@ -16,9 +16,9 @@ from seq2seq.sharing.hub import download
 from seq2seq.sharing.shared_config import without_folders
 
 CONFIG, WEIGHTS, DATA, SCORES = "config.yaml", "model.safetensors", "data.json", "scores.json"
-METRICS = "metrics.jsonl"
+METRICS, LEXICON = "metrics.jsonl", "lexicon.safetensors"
 TOKENIZERS = ("tokenizer/joint.model", "tokenizer/source.model", "tokenizer/target.model")
-FILES = (CONFIG, *TOKENIZERS, WEIGHTS, DATA, SCORES)
+FILES = (CONFIG, *TOKENIZERS, WEIGHTS, LEXICON, DATA, SCORES)
 """All that is taken of a model from the hub, or that a run has for it; of a run, METRICS is read besides."""
 
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")

@@ -10,7 +10,7 @@ from seq2seq.config_file import load_config
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically, written_whole
 from seq2seq.sharing.model_files import pack_weights, unpack_weights
-from seq2seq.sharing.model_folder import CONFIG, DATA, METRICS, TOKENIZERS, WEIGHTS, require_self_contained
+from seq2seq.sharing.model_folder import CONFIG, DATA, LEXICON, METRICS, TOKENIZERS, WEIGHTS, require_self_contained
 from seq2seq.training.checkpoint import saved_steps
 from seq2seq.training.curves import read_metrics
 from seq2seq.training.state import Scores
@@ -26,14 +26,14 @@ def average_run(run: Path, output: Path, best: int | None = None, last: int | No
         raise ConfigError(f"{output}: exists; name another folder")
     if not (run / CONFIG).is_file():
         raise ConfigError(f"{run}: not a run folder: it has no {CONFIG}, which `seq2seq train` leaves there")
-    require_self_contained(run, (CONFIG, DATA, METRICS, *TOKENIZERS))
+    require_self_contained(run, (CONFIG, DATA, LEXICON, METRICS, *TOKENIZERS))
     files = best_weights(run, best) if best is not None else last_weights(run, last or 1)
     require_self_contained(run, [str(path.relative_to(run)) for path in files.values()])
     weights = average_weights(list(files.values()))
     try:
         with written_whole(output) as new:
             (new / "tokenizer").mkdir()
-            for name in (CONFIG, DATA, *TOKENIZERS):
+            for name in (CONFIG, DATA, LEXICON, *TOKENIZERS):
                 if (run / name).exists():
                     shutil.copy(run / name, new / name)
             write_atomically(new / WEIGHTS, pack_weights(weights))

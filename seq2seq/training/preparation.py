@@ -78,6 +78,22 @@ def prepare(config: Config, run: Path, processes: Processes) -> TrainingData:
     return TrainingData(tokenizer, train, tokenized, validation)
 
 
+def read_training_pairs(config: Config, run: Path, tokenizer: Tokenizer) -> StoredPairs:
+    """The pairs that a run with this tokenizer trains on; in streaming those of its first buffer.
+
+    Raises:
+        As in `prepare`.
+    """
+    data = config.data
+    read = partial(read_pairs, data.train, data, "train")
+    if data.streaming:
+        buffers = PairStream(read, tokenizer, data, Processes("cpu")).buffers(0, "")
+        return next(buffer.pairs for buffer in buffers if len(buffer.pairs))
+    description = {"train": _training_text(read, run, is_main=True), "tokenizer": {"sha256": tokenizer.fingerprint}}
+    check_unchanged(run, description)
+    return _stored_pairs(config, run, read, tokenizer, description["train"])
+
+
 def _training_text(read: Read, run: Path, is_main: bool) -> dict[str, Any]:
     """Its size and fingerprint, by reading all of it; or as the first process has found them."""
     path = run / "data.json"

@@ -28,6 +28,7 @@ OURS = {
     "config.yaml",
     "train.log",
     "tokenizer",
+    "lexicon.safetensors",
     "data.json",
     "metrics.jsonl",
     "learning_curves.png",

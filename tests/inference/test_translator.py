@@ -1,15 +1,18 @@
 import copy
 import math
 import random
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from seq2seq import Translator
+from seq2seq.data.tokenizer import EOS
 from seq2seq.device import choose_device, choose_precision
 from seq2seq.errors import ConfigError, UserError
 from seq2seq.inference.options import SearchChanges, SearchOptions
+from seq2seq.training.run_lexicon import learn_run_lexicon
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +239,42 @@ def test_words_of_source_and_translation_are_aligned(translator):
         assert all(source < len(result.source.split()) for source, _ in pairs)
         assert all(target < len(result.text.split()) for _, target in pairs)
         assert bool(pairs) == bool(result.text)
+
+
+@pytest.fixture(scope="module")
+def with_lexicon(toy_run):
+    run = toy_run.parent / "with-lexicon"
+    shutil.copytree(toy_run, run)
+    learn_run_lexicon(run)
+    return run
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_shortlist_of_likely_pieces_translates_alike(with_lexicon, beam_size):
+    translator = Translator.load_ensemble([with_lexicon, with_lexicon], "cpu")
+    texts = [" ".join(random.Random(n).choices("abcdefgh", k=2 + n % 5)) for n in range(20)] + ["", "Zürich 😀"]
+    expected = translator.translate(texts, beam_size, prefix="h é")
+    found = translator.translate(texts, beam_size, prefix="h é", shortlist=True)
+    assert sum(one.text == other.text for one, other in zip(found, expected, strict=True)) >= 20
+    assert all(one.text.startswith("h é") for one in found if one.source)
+    assert any(one.score > other.score for one, other in zip(found, expected, strict=True))
+    allowed = set(translator.tokenizer.target_pieces(translator.lexicon.shortlist(torch.tensor([EOS])).tolist()))
+    (alone,) = translator.translate(["a"], beam_size, shortlist=True, min_length_ratio=1.5)
+    letters = set(translator.tokenizer.target_pieces(translator.tokenizer.encode_target(["a b c d e f g h"])[0]))
+    assert set(alone.tokens) <= allowed | letters
+
+
+def test_a_shortlist_needs_a_table(translator, toy_run):
+    expected = rf"{toy_run}: a shortlist needs lexicon.safetensors, which is not there: `seq2seq lexicon {toy_run}`"
+    with pytest.raises(ConfigError, match=expected):
+        translator.translate(["a"], shortlist=True)
+    with pytest.raises(ConfigError, match=expected):
+        translator.translate_stream([["a"]], shortlist=True)
+    loose = Translator(translator.model, translator.tokenizer, translator.config)
+    with pytest.raises(ConfigError, match="RUN: a shortlist needs"):
+        loose.translate(["a"], shortlist=True)
+
+
+def test_a_sample_has_no_shortlist(translator):
+    with pytest.raises(ConfigError, match="sample draws from the whole vocabulary, shortlist cuts it: leave one"):
+        translator.translate(["a"], sample=True, shortlist=True)

@@ -6,6 +6,7 @@ import json
 import re
 import resource
 import shlex
+import shutil
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from safetensors.torch import load_file
 from seq2seq import Translator
 from seq2seq.cli import main
 from seq2seq.config import Config
+from seq2seq.data.lexicon import Lexicon
+from seq2seq.data.tokenizer import EOS, Tokenizer
 from seq2seq.errors import ConfigError, UserError
 from seq2seq.sharing.scores import ModelScores, ValidationScores, read_scores
 
@@ -239,3 +242,20 @@ def test_damaged_counts_are_named_before_anything_is_written(make_model, tmp_pat
     with pytest.raises(ConfigError, match=r"data.json: damaged"):
         Translator.load(folder, "cpu").save_pretrained(tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_lexical_table_goes_with_the_model(toy_run, tmp_path):
+    run, name = tmp_path / "run", "lexicon.safetensors"
+    shutil.copytree(toy_run, run)
+    tokenizer = Tokenizer.load(run / "tokenizer")
+    translations = torch.full((tokenizer.source_size, 2), EOS, dtype=torch.int32)
+    Lexicon(translations, torch.arange(4, 50, dtype=torch.int32)).save(run / name)
+    export(run, tmp_path)
+    assert (tmp_path / "toy-in-out" / name).read_bytes() == (run / name).read_bytes()
+    ours, theirs = (Translator.load(folder, "cpu").translate(["a b c", "h"], shortlist=True)
+                    for folder in (run, tmp_path / "toy-in-out"))  # fmt: skip
+    assert [(one.text, one.score) for one in ours] == [(other.text, other.score) for other in theirs]
+    (run / name).write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match=f"{name}: damaged, or not a safetensors file"):
+        Translator.load(run, "cpu").save_pretrained(tmp_path / "again")
+    assert not (tmp_path / "again").exists()
