@@ -91,7 +91,7 @@ on are our own. Where it says "here", the tests are in this folder, named by the
                                          fuzz/test_text.py::test_any_text_survives_but_for_white_space
     51   results that replace something  here
     52   YAML that says something else   here
-    53   settings that t                 here are not    here
+    53   settings that do not exist      here
     54   folders of something else       here
     55   copies beside the checkpoints   here
     56   records edited by hand          here
