@@ -20,6 +20,7 @@ from seq2seq.data.batching import Batch, collate
 from seq2seq.device import choose_precision, mixed_precision
 from seq2seq.files import write_atomically
 from seq2seq.inference.options import search_options
+from seq2seq.inference.packing import pack
 from seq2seq.inference.search import search
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.state import TrainingState
@@ -170,7 +171,7 @@ def peak_flops(precision: torch.dtype, side: int = SIDE) -> float:
 def beam_step_times(config: Config, model: Seq2Seq, repeats: int = REPEATS) -> tuple[Times, int]:
     """Of one step in the search for the translations of a batch, and the rows that a step has on average. None may end
     early, as the model has learned nothing; the encoder's time is shared out over the steps."""
-    model.eval()
+    model = pack(model.eval(), getattr(torch, config.search.precision))  # as the translator has it
     ratio = config.search.max_length_ratio
     changes = {"beam_size": BEAM, "min_length_ratio": ratio, "no_repeat_ngram_size": 0, "coverage_penalty": 0.0}
     options = search_options(config.search, {}).model_copy(update=changes)
