@@ -94,7 +94,7 @@ def training_speed(
 def draw(scaling: Scaling, path: Path) -> None:
     """Four small plots in one picture."""
     figure = Figure(figsize=(10, 2.8), dpi=150, layout="constrained")
-    for axes, (axis, points) in zip(figure.subplots(1, len(AXES), sharey=True), scaling.points.items(), strict=True):
+    for axes, (axis, points) in zip(figure.subplots(1, len(AXES)), scaling.points.items(), strict=True):
         values = [point.value for point in points]
         axes.plot(values, [point.tokens_per_second for point in points], marker="o", markersize=4)
         axes.set_xscale("log", base=2)
