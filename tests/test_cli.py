@@ -219,7 +219,7 @@ def test_own_score_from_the_current_folder(toy):
 def test_every_option_has_a_help_text():
     (commands,) = [action for action in build_parser()._actions if action.choices and action.dest != "help"]
     assert set(commands.choices) == {
-        "train", "average", "evaluate", "translate", "score", "attention", "inspect", "export",
+        "train", "average", "evaluate", "translate", "score", "attention", "inspect", "export", "lexicon",
     }  # fmt: skip
     for command in commands.choices.values():
         assert command.description
