@@ -70,6 +70,7 @@ def damaged(whole: bytes, faults: Damage | bytes) -> bytes:
 
 @settings(max_examples=25 * TIMES)
 @given(st.sampled_from(MODEL_FILES), damages | st.binary(max_size=60))
+@example("model.safetensors", [("flip", 0.5, 1), ("digit", 0.0, 0)])  # the second made "sha256" another name: loaded
 def test_model(attempt, any_model: Path, folder: Path, name: str, faults: Damage | bytes):
     if not (folder / "model").exists():
         shutil.copytree(any_model, folder / "model")

@@ -79,7 +79,7 @@ def test_any_sentences_from_python(translator: Translator, texts: list[str], pre
 
 
 numbers = st.integers() | st.floats() | st.booleans() | st.none() | st.sampled_from([0, 1, 2, 3, 0.5, "gnmt"])
-NAMES = sorted(SearchOptions.model_fields)
+NAMES = sorted(SearchOptions.model_fields.keys() - {"shortlist"})  # which needs a table that this model has not
 
 
 @settings(max_examples=20 * TIMES)
