@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from seq2seq.visualization.plots import write_picture
+from measuring.curves import draw_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024
@@ -89,21 +89,6 @@ def train(paths: dict[str, Path], run: Path, overrides: list[str]) -> list[Sampl
     return [one for one in samples if one.anonymous > 0]
 
 
-def draw(samples: list[Sample], title: str, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.5), dpi=150, layout="constrained")
-    axes = figure.subplots()
-    seconds = [one.seconds for one in samples]
-    axes.plot(seconds, [one.anonymous for one in samples], label="anonymous memory")
-    axes.plot(seconds, [one.mapped for one in samples], "--", label="pages of mapped files")
-    axes.set(xlabel="seconds", ylabel="MiB", title=title, ylim=0, xlim=0)
-    axes.grid(color="0.9")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    write_picture(figure, path)
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Train configs/demo.yaml on a large generated corpus and record memory.",
@@ -126,7 +111,12 @@ def main(arguments: list[str] | None = None) -> int:
     (options.output / "train.log").write_text(log, encoding="utf-8")
     rows = [",".join(Sample._fields), *(",".join(f"{value:.1f}" for value in one) for one in samples)]
     (options.output / "memory.csv").write_text("\n".join(rows) + "\n")
-    draw(samples, f"{options.pairs:,} pairs, {size / 2**20:,.0f} MiB of text", options.output / "memory.png")
+    seconds = [one.seconds for one in samples]
+    curves = {
+        "anonymous memory": (seconds, [one.anonymous for one in samples]),
+        "pages of mapped files": (seconds, [one.mapped for one in samples]),
+    }
+    draw_memory(curves, f"{options.pairs:,} pairs, {size / 2**20:,.0f} MiB of text", options.output / "memory.png")
     peak = max(samples, key=lambda one: one.anonymous)
     print(f"{options.pairs} pairs, {size / 2**20:.0f} MiB of text, {samples[-1].seconds:.0f} seconds")
     print(f"peak of anonymous memory: {peak.anonymous:.0f} MiB, after {peak.seconds:.0f} seconds")

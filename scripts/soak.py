@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from measuring.curves import draw_memory
 from seq2seq import Translator
-from seq2seq.visualization.plots import write_picture
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = {
@@ -132,20 +132,6 @@ def growth(looks: Sequence[Look]) -> tuple[float, int]:
     return memory[1] - memory[0], files[1] - files[0]
 
 
-def draw(curves: dict[str, list[Look]], title: str, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.5), dpi=150, layout="constrained")
-    axes = figure.subplots()
-    for name, looks in curves.items():
-        axes.plot([one.seconds for one in looks], [one.mebibytes for one in looks], label=name)
-    axes.set(xlabel="seconds", ylabel="MiB", title=title, ylim=0, xlim=0)
-    axes.grid(color="0.9")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    write_picture(figure, path)
-
-
 def main(arguments: list[str] | None = None) -> int:
     description, _, epilog = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
@@ -178,7 +164,10 @@ def main(arguments: list[str] | None = None) -> int:
         writer = csv.writer(file)
         writer.writerow(["part", *Look._fields])
         writer.writerows([name, *one] for name, looks in curves.items() for one in looks)
-    draw(curves, f"Memory while translating {len(lines):,} sentences", options.output / "soak.png")
+    points = {
+        name: ([one.seconds for one in looks], [one.mebibytes for one in looks]) for name, looks in curves.items()
+    }
+    draw_memory(points, f"Memory while translating {len(lines):,} sentences", options.output / "soak.png")
     differ = {
         "translations of threads unlike the command's": len(unlike),
         f"of {len(alone):,}, one by one unlike the command's": sum(by_line[i] != text for i, text in alone.items()),
