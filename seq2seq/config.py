@@ -97,16 +97,13 @@ class TokenizerConfig(Section):
     """Unicode normalization before tokenizing; `nmt_nfkc` is NFKC with line-like spaces made plain."""
     sampling_alpha: Annotated[float, Field(ge=0.0, le=100.0)] | None = None
     """Subword regularization (Kudo 2018, arXiv:1804.10959): each epoch cuts the training text into other pieces, drawn
-    with the unigram model's probability to this power. 0 draws all segmentations alike, 1 as the model thinks; null
-    takes the most probable always. Sampled sentences have more pieces and a batch has as many sentences, so it goes
-    over `training.batch_tokens`, the further the smaller this is (docs/training.md). Not for bpe."""
+    with the unigram model's probability to this power; 0 draws all alike, null takes the most probable. Sentences have
+    more pieces so, and batches more than `training.batch_tokens` (docs/training.md)."""
 
     @model_validator(mode="after")
     def _sampling_has_probabilities(self) -> "TokenizerConfig":
-        if self.sampling_alpha is not None and self.type != "unigram":
-            raise ValueError(
-                f"sampling_alpha needs type=unigram; type is {self.type}, whose pieces have no probabilities to draw by"
-            )
+        if self.sampling_alpha is not None and self.type == "bpe":
+            raise ValueError("sampling_alpha needs type=unigram; type is bpe, whose pieces have no probabilities")
         return self
 
 
