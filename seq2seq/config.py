@@ -136,12 +136,13 @@ class EncoderConfig(Section):
 
 
 class DecoderConfig(Section):
-    style: Literal["bahdanau", "luong"] = "bahdanau"
+    style: Literal["bahdanau", "conditional", "luong"] = "bahdanau"
+    """Attend, then update; update twice with attention between (the conditional GRU); or update, then attend."""
     cell: Literal["gru", "lstm"] = "gru"
     hidden_size: PositiveInt = 512
     num_layers: PositiveInt = 1
     input_feeding: bool = True
-    """Whether what attention found at a step enters the next: the context itself (bahdanau, which requires it) or the
+    """Whether what attention found at a step enters the next: the context itself (required but by luong) or the
     attentional vector (luong). Without it the whole target sequence runs through the recurrence in one call."""
     bridge: Literal["zeros", "last", "mean", "projection"] = "projection"
     """First hidden state: zeros; the encoder's last states, or the mean of its states, as they are (sizes must agree);
@@ -214,10 +215,9 @@ class ModelConfig(Section):
                 f"decoder.output_size is {decoder.output_size}, but tie_embeddings={self.tie_embeddings} makes the "
                 f"output layer the target embedding: leave it out, or set it to embedding_size, {self.embedding_size}"
             )
-        if decoder.style == "bahdanau" and not decoder.input_feeding:
+        if decoder.style != "luong" and not decoder.input_feeding:
             raise ValueError(
-                "decoder.input_feeding=false needs decoder.style=luong: "
-                "the recurrence of a Bahdanau decoder reads the context"
+                "decoder.input_feeding=false needs decoder.style=luong: the recurrence of the others reads the context"
             )
         if decoder.bridge in ("last", "mean") and self.state_size != decoder.hidden_size:
             raise ValueError(

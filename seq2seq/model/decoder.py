@@ -1,7 +1,7 @@
 """The decoders: what happens at a target step, and in which order attention and recurrence take turns.
 
-Each has one method, `forward`, that runs any number of steps from a state. Training calls it with the whole target
-sequence, search with one step at a time; everything that does not depend on the step before stays outside the loop.
+`forward` runs any number of steps from a state. Training calls it with the whole target sequence, search with one step
+at a time; everything that does not depend on the step before stays outside the loop.
 """
 
 from typing import NamedTuple
@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seq2seq.model.attention import Attention, AttentionState, Memory, NoAttention
+from seq2seq.model.attention import Attended, Attention, AttentionState, Memory, NoAttention
 from seq2seq.model.dropout import Dropout
 from seq2seq.model.encoder import Encoded
-from seq2seq.model.rnn import CELLS, Hidden, RecurrentStack, join_layers, run_sequence, split_layers
+from seq2seq.model.rnn import CELLS, Hidden, Layers, RecurrentStack, join_layers, run_sequence, split_layers
 
 
 class DecoderState(NamedTuple):
@@ -114,14 +114,46 @@ class BahdanauDecoder(nn.Module):
         layers, attention_state = split_layers(state.hidden), state.attention
         states, contexts, weights = [], [], []
         for gates in self.embedding_gates(embeddings).unbind(dim=1):  # all steps in one product
-            context, step_weights, attention_state = self.attention(layers[-1][0].unsqueeze(1), memory, attention_state)
-            layers = self.stack(gates + self.context_gates(context.squeeze(1)), layers)
+            layers, (context, step_weights, attention_state) = self.step(gates, layers, memory, attention_state)
             states.append(layers[-1][0])
             contexts.append(context)
             weights.append(step_weights)
         output = self.readout(torch.stack(states, dim=1), torch.cat(contexts, dim=1), embeddings)
         last = DecoderState(join_layers(layers), state.feed, attention_state)
         return Decoded(output, last, torch.cat(weights, dim=2))
+
+    def step(
+        self, gates: Float[Tensor, "B G"], layers: Layers, memory: Memory, state: AttentionState
+    ) -> tuple[Layers, Attended]:
+        """From an embedding's share of the gates and the hidden states to the new ones, and what attention found."""
+        attended = self.attention(layers[-1][0].unsqueeze(1), memory, state)
+        return self.stack(gates + self.context_gates(attended.context.squeeze(1)), layers), attended
+
+
+class ConditionalDecoder(BahdanauDecoder):
+    """Two updates a step with attention between them: the first on the embedding, whose state is the query; the second
+    on the context. The conditional GRU of Sennrich et al. 2017 (Nematus), arXiv:1703.04357, section 2, with either
+    cell; further layers stand on the second update."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        attention: Attention | NoAttention,
+        stack: RecurrentStack,
+        embedding_size: int,
+        output_size: int,
+        dropout: float,
+        layer_norm: bool,
+    ):
+        super().__init__(bridge, attention, stack, embedding_size, output_size, dropout, layer_norm)
+        self.first_cell = stack.make_cell()
+
+    def step(
+        self, gates: Float[Tensor, "B G"], layers: Layers, memory: Memory, state: AttentionState
+    ) -> tuple[Layers, Attended]:
+        between = self.first_cell(gates, layers[0])
+        attended = self.attention(between[0].unsqueeze(1), memory, state)
+        return self.stack(self.context_gates(attended.context.squeeze(1)), [between, *layers[1:]]), attended
 
 
 class InputFeedingDecoder(nn.Module):

@@ -4,6 +4,7 @@ A cell receives its input's share of the gates ready made, so that a decoder can
 steps in one product. The hidden state is always a tuple: (h,) for a GRU, (h, c) for an LSTM.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -63,7 +64,8 @@ class RecurrentStack(nn.Module):
 
     def __init__(self, cell: str, hidden_size: int, num_layers: int, dropout: float):
         super().__init__()
-        self.cells = nn.ModuleList(CELLS[cell](hidden_size) for _ in range(num_layers))
+        self.make_cell = partial(CELLS[cell], hidden_size)
+        self.cells = nn.ModuleList(self.make_cell() for _ in range(num_layers))
         self.hidden_size, self.gates_size = hidden_size, CELLS[cell].num_gates * hidden_size
         self.layer_gates = nn.ModuleList(nn.Linear(hidden_size, self.gates_size) for _ in range(num_layers - 1))
         self.dropout = Dropout(dropout)

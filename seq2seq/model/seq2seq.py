@@ -9,7 +9,15 @@ from torch.utils.checkpoint import checkpoint
 
 from seq2seq.config import ModelConfig
 from seq2seq.model.attention import Attention, Memory, NoAttention
-from seq2seq.model.decoder import BahdanauDecoder, Bridge, Decoded, DecoderState, InputFeedingDecoder, LuongDecoder
+from seq2seq.model.decoder import (
+    BahdanauDecoder,
+    Bridge,
+    ConditionalDecoder,
+    Decoded,
+    DecoderState,
+    InputFeedingDecoder,
+    LuongDecoder,
+)
 from seq2seq.model.dropout import Dropout
 from seq2seq.model.encoder import RNNEncoder
 from seq2seq.model.rnn import RNNS, RecurrentStack
@@ -145,9 +153,13 @@ def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder 
         between = settings.dropout if settings.num_layers > 1 else 0.0
         rnn = RNNS[settings.cell](config.embedding_size, *sizes, batch_first=True, dropout=between)
         return LuongDecoder(bridge, attention, rnn, **common)
-    decoder = BahdanauDecoder if settings.style == "bahdanau" else InputFeedingDecoder
+    decoder = STEPWISE[settings.style]
     stack = RecurrentStack(settings.cell, *sizes, settings.dropout)
     return decoder(bridge, attention, stack, config.embedding_size, **common)
+
+
+STEPWISE = {"bahdanau": BahdanauDecoder, "conditional": ConditionalDecoder, "luong": InputFeedingDecoder}
+"""The decoders that go step by step."""
 
 
 def _matrix(num_rows: int, size: int) -> nn.Parameter:

@@ -43,6 +43,7 @@ SYMBOLS: dict[type[nn.Module], dict[str, str]] = {
         "bridge.projection.weight": "W_s",
         "embedding_gates.weight": "W",
         "context_gates.weight": "C",
+        "first_cell.recurrent.weight": "U",
         "output_layer.weight": "W_o",
     },
     InputFeedingDecoder: {

@@ -17,6 +17,7 @@ from seq2seq.model.windows import WINDOWS
 SOURCE_SIZE, TARGET_SIZE = 23, 29
 STYLES = {
     "bahdanau": {"style": "bahdanau"},
+    "conditional": {"style": "conditional"},
     "input_feeding": {"style": "luong", "input_feeding": True},
     "luong": {"style": "luong", "input_feeding": False},
 }
@@ -243,6 +244,33 @@ def test_state_reorder_takes_rows():
     assert reordered.feed[:, 0].tolist() == [2.0, 0.0, 2.0, 1.0]
     assert reordered.attention.step.tolist() == [5, 3, 5, 4]
     assert reordered.attention.coverage[:, 0, 0].tolist() == [4.0, 0.0, 4.0, 2.0]
+
+
+def gru(weights, inputs, hidden):
+    """h' = z h + (1 - z) tanh(W x + r (U h)), from the rows of reset, update and candidate in W x and in U, b."""
+    recurrent = weights["recurrent.weight"] @ hidden + weights["recurrent.bias"]
+    (w_r, w_z, w_n), (u_r, u_z, u_n) = inputs.chunk(3), recurrent.chunk(3)
+    update = torch.sigmoid(w_z + u_z)
+    return update * hidden + (1 - update) * torch.tanh(w_n + torch.sigmoid(w_r + u_r) * u_n)
+
+
+def test_conditional_gru_is_that_of_the_paper():
+    """Sennrich et al. 2017, arXiv:1703.04357, section 2: s' = GRU1(y, s), c = attention(s'), s = GRU2(c, s')."""
+    model, batch = make("conditional").eval(), make_batch()
+    memory, state = model.encode(batch.source, batch.source_mask)
+    decoder = model.decoder
+    first, second = dict(decoder.first_cell.named_parameters()), dict(decoder.stack.cells[0].named_parameters())
+    hidden, past = list(state.hidden[0][:, 0]), state.attention
+    for ids in batch.target_in.unbind(1):
+        decoded = model.decode(ids.unsqueeze(1), state, memory)
+        embedded = model.target_embedding.weight[ids]
+        between = [gru(first, decoder.embedding_gates(y), s) for y, s in zip(embedded, hidden, strict=True)]
+        context, _, past = decoder.attention(torch.stack(between).unsqueeze(1), memory, past)
+        found = zip(decoder.context_gates(context[:, 0]), between, strict=True)
+        hidden = [gru(second, inputs, s) for inputs, s in found]
+        output = decoder.readout(torch.stack(hidden), context[:, 0], embedded)
+        torch.testing.assert_close(decoded.output[:, 0], output)
+        state = decoded.state
 
 
 @pytest.mark.parametrize("style", STYLES)

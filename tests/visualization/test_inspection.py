@@ -14,6 +14,7 @@ from seq2seq.visualization.inspection import PARTS, Inspection, format_inspectio
 
 STYLES = {
     "bahdanau": {"style": "bahdanau"},
+    "conditional": {"style": "conditional"},
     "input_feeding": {"style": "luong", "input_feeding": True},
     "luong": {"style": "luong", "input_feeding": False},
 }
