@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -28,23 +28,27 @@ class Setting(Section):
     """`key=value`, as `seq2seq train` takes them."""
 
 
-class Comparison(Section):
+class Variations(Section):
     base: str
     """The config that all start from; its path counts, like those in it, from where you stand."""
     overrides: list[str] = Field(default=[])
     """`key=value` for all: the budget, above all."""
-    sentence: Annotated[str, Field(pattern=r"\S")]
-    """The source sentence whose attention is drawn."""
     settings: Annotated[list[Setting], Field(min_length=1)]
-    """The first is the one that the others' speed is a ratio to."""
 
     @model_validator(mode="after")
-    def _names_differ(self) -> "Comparison":
+    def _names_differ(self) -> Self:
         names = [setting.name.casefold() for setting in self.settings]  # some file systems ignore case
         twice = [setting.name for setting in self.settings if names.count(setting.name.casefold()) > 1]
         if twice:
             raise ValueError(f"settings need names of their own: {', '.join(twice)}")
         return self
+
+
+class Comparison(Variations):
+    """The first of `settings` is the one that the others' speed is a ratio to."""
+
+    sentence: Annotated[str, Field(pattern=r"\S")]
+    """The source sentence whose attention is drawn."""
 
 
 class Candidate(NamedTuple):
@@ -90,9 +94,7 @@ def check_candidates(comparison: Comparison, output: Path) -> list[Candidate]:
     for setting in comparison.settings:
         overrides = [*comparison.overrides, *setting.overrides]
         try:
-            config = load_config(comparison.base, overrides)
-            with torch.device("meta"):
-                Seq2Seq(config.model, source_vocabulary_size=8, target_vocabulary_size=8)
+            config = load_checked(comparison.base, overrides)
             candidate = Candidate(setting.name, overrides, config, output / setting.name)
             if candidates:
                 _refuse(differences(candidates[0].config, config), SHARED, f"must be as in {candidates[0].name}")
@@ -105,6 +107,14 @@ def check_candidates(comparison: Comparison, output: Path) -> list[Candidate]:
             raise ConfigError(f"setting {setting.name}: {error}") from error
         candidates.append(candidate)
     return candidates
+
+
+def load_checked(base: str, overrides: list[str]) -> Config:
+    """A config that is valid and whose model can be built."""
+    config = load_config(base, overrides)
+    with torch.device("meta"):
+        Seq2Seq(config.model, source_vocabulary_size=8, target_vocabulary_size=8)
+    return config
 
 
 def _refuse(changed: Iterable[str], fixed: tuple[str, ...], why: str) -> None:
