@@ -73,11 +73,9 @@ class DataConfig(Section):
     num_workers: PositiveInt | None = None
     """Processes that tokenize; by default one a core, and one for a small corpus."""
     cache: str | None = None
-    """Folder of the tokenized training corpora, which runs share; by default `.cache` beside the run folder. May be
-    deleted whenever no training reads it."""
+    """Folder of the tokenized training corpora, which runs share; by default `.cache` beside the run folder."""
     streaming: bool = False
-    """Read and tokenize the training text anew in each epoch, and store nothing: for corpora that the disk should not
-    hold twice, and for hub datasets that it should not hold at all."""
+    """Read and tokenize the training text anew in each epoch, and store nothing."""
     shuffle_buffer: PositiveInt = 100_000
     """Streaming shuffles and buckets so many pairs at a time; what is further apart keeps its order."""
 
@@ -97,8 +95,7 @@ class TokenizerConfig(Section):
     """Unicode normalization before tokenizing; `nmt_nfkc` is NFKC with line-like spaces made plain."""
     sampling_alpha: Annotated[float, Field(ge=0.0, le=100.0)] | None = None
     """Subword regularization (Kudo 2018, arXiv:1804.10959): each epoch cuts the training text into other pieces, drawn
-    with the unigram model's probability to this power; 0 draws all alike, null takes the most probable. Sentences have
-    more pieces so, and batches more than `training.batch_tokens` (docs/training.md)."""
+    with the unigram model's probability to this power; null takes the most probable (docs/training.md)."""
 
     @model_validator(mode="after")
     def _sampling_has_probabilities(self) -> "TokenizerConfig":
@@ -307,6 +304,9 @@ class TrainingConfig(Section):
     """Optimizer steps over which the learning rate rises from zero."""
     clip_grad_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
     label_smoothing: Probability = 0.0
+    consistency: Annotated[float, Field(ge=0.0)] = 0.0
+    """Read each batch twice, with two draws of dropout, and pull the two predictions together with this weight (R-Drop,
+    Liang et al. 2021, arXiv:2106.14448; they take 1 to 5). A step takes more than twice as long; 0 reads it once."""
     coverage_loss: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the coverage loss, a price on attending twice to a place (See et al. 2017, arXiv:1704.04368, section
     2.3). They add it, with weight 1, for the last few steps only; here that is a `--resume` with it."""
