@@ -1,6 +1,5 @@
 """A trained run, or several as one, as an object that translates."""
 
-import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -15,21 +14,19 @@ from seq2seq.config import Config
 from seq2seq.data.batching import group_by_budget, pad
 from seq2seq.data.lexicon import Lexicon
 from seq2seq.data.tokenizer import EOS, Tokenizer
-from seq2seq.device import choose_device, is_out_of_memory, mixed_precision
-from seq2seq.errors import ConfigError, OutOfMemory, UserError
+from seq2seq.device import choose_device, mixed_precision
+from seq2seq.errors import ConfigError, UserError
+from seq2seq.inference.batch_search import BatchSearch
 from seq2seq.inference.ensemble import force
 from seq2seq.inference.options import SearchChanges, SearchOptions, search_options
-from seq2seq.inference.packing import pack
 from seq2seq.inference.ranking import coverage_penalty, normalize
-from seq2seq.inference.search import NOT_NUMBERS, search
-from seq2seq.inference.shortlist import read_lexicon, search_shortlist
+from seq2seq.inference.search import NOT_NUMBERS
+from seq2seq.inference.shortlist import read_lexicon
 from seq2seq.inference.trace import Hypothesis
 from seq2seq.inference.translation import SelfAttention, Translation, blank
 from seq2seq.inference.word_alignment import align_words, words_of_pieces
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.sharing.model_files import read_model
-
-log = logging.getLogger(__name__)
 
 
 class Translator:
@@ -154,10 +151,10 @@ class Translator:
         _require_texts(sentences, "sentences")
         if not isinstance(prefix, str) and len(prefix) != len(sentences):
             raise UserError(f"{len(prefix)} prefixes for {len(sentences)} sentences: give one for each, or one for all")
-        options = self._options(beam_size, changes)
+        search = self._searching(self._options(beam_size, changes))
         prefixes = [prefix] * len(sentences) if isinstance(prefix, str) else prefix
         with _bar(show_progress) as progress:
-            return self._translate(sentences, prefixes, options, 0, progress)
+            return self._translate(sentences, prefixes, search, 0, progress)
 
     def translate_stream(
         self,
@@ -179,16 +176,17 @@ class Translator:
     def _stream(
         self, chunks: Iterable[Sequence[str]], options: SearchOptions, prefix: str, show_progress: bool
     ) -> Iterator[Translation]:
-        number = 0
+        search, number = self._searching(options), 0
         with _bar(show_progress) as progress:
             for chunk in chunks:
-                yield from self._translate(chunk, [prefix] * len(chunk), options, number, progress)
+                yield from self._translate(chunk, [prefix] * len(chunk), search, number, progress)
                 number += len(chunk)
 
     def _translate(
-        self, sentences: Sequence[str], prefixes: Sequence[str], options: SearchOptions, first: int, progress: tqdm
+        self, sentences: Sequence[str], prefixes: Sequence[str], search: BatchSearch, first: int, progress: tqdm
     ) -> list[Translation]:
         """Sentences whose first has this number in the input, in batches of like length."""
+        options = search.options
         all_ids = self.tokenizer.encode_source(_unicode(sentences))
         source_ids = [ids[: options.max_source_length] + [EOS] for ids in all_ids]
         prefix_ids = self.tokenizer.encode_target(_unicode(prefixes))
@@ -197,48 +195,14 @@ class Translator:
         progress.total = (progress.total or 0) + len(sentences)
         progress.update(len(sentences) - len(order))
         budget = max(1, options.batch_tokens // options.beam_size)
-        models = [pack(model, getattr(torch, options.precision)) for model in self.models]
         for group in reversed(group_by_budget([len(source_ids[index]) for index in order], budget)):
             batch = order[group]  # longest first: what does not fit in memory shows at once
-            found = self._search(models, [source_ids[i] for i in batch], [prefix_ids[i] for i in batch], options,
-                                 [first + i for i in batch])  # fmt: skip
+            found = search([source_ids[i] for i in batch], [prefix_ids[i] for i in batch], [first + i for i in batch])
             for index, hypotheses in zip(batch, found, strict=True):
                 num_unread = len(all_ids[index]) - len(source_ids[index]) + 1
                 results[index] = self._describe(sentences[index], source_ids[index], hypotheses, num_unread)
             progress.update(len(batch))
         return results
-
-    def _search(
-        self,
-        models: Sequence[Seq2Seq],
-        source_ids: Sequence[list[int]],
-        prefix_ids: Sequence[list[int]],
-        options: SearchOptions,
-        numbers: Sequence[int],
-    ) -> list[list[Hypothesis]]:
-        """A batch that does not fit in memory is halved, again and again.
-
-        Raises:
-            OutOfMemory: A single sentence does not fit.
-        """
-        try:
-            source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
-            with mixed_precision(self.device, getattr(torch, options.precision)):
-                given = (source, source_mask, options, self.tokenizer.never_generated, prefix_ids)
-                if options.shortlist:
-                    return search_shortlist(models, self.lexicon.shortlist(source), *given)
-                return search(models, *given, numbers)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        count, longest = len(source_ids), max(map(len, source_ids))
-        if count == 1:
-            what = f"one sentence of {longest} tokens: lower beam_size, or cut the sentence"
-            raise OutOfMemory(f"out of memory on {what}")
-        log.warning("out of memory on %d sentences of up to %d tokens: halved; lower batch_tokens", count, longest)
-        parts = (slice(count // 2), slice(count // 2, None))
-        halves = (self._search(models, source_ids[part], prefix_ids[part], options, numbers[part]) for part in parts)
-        return [hypotheses for half in halves for hypotheses in half]
 
     def _describe(
         self, source: str, source_ids: list[int], hypotheses: Sequence[Hypothesis], num_unread: int
@@ -367,6 +331,10 @@ class Translator:
         """
         if self.config.model.attention.score == "none":
             raise ConfigError(f"{what} needs an attention, and this model has none: model.attention.score is none")
+
+    def _searching(self, options: SearchOptions) -> BatchSearch:
+        lexicon = self.lexicon if options.shortlist else None
+        return BatchSearch(self.models, options, self.tokenizer.never_generated, lexicon)
 
     def _options(self, beam_size: int | None, changes: SearchChanges) -> SearchOptions:
         given = {} if beam_size is None else {"beam_size": beam_size}

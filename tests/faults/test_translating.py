@@ -34,7 +34,7 @@ def test_fault_16_memory_too_small_for_a_batch_or_a_sentence(run, answer, monkey
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return search(models, source, *arguments)
 
-        monkeypatch.setattr("seq2seq.inference.translator.search", search_in)
+        monkeypatch.setattr("seq2seq.inference.batch_search.search", search_in)
 
     limited(1)
     assert [result.text for result in translator.translate(LINES)] == expected
