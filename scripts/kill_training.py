@@ -3,7 +3,8 @@
     python scripts/kill_training.py configs/demo.yaml training.max_steps=40000 --every 60 --output runs/kills
 
 The unbroken training comes first; how long it takes is up to the config. Each session of the other is killed (SIGKILL)
-at a random instant around so many seconds after its start, and resumed until one reaches the end.
+at a random instant around so many seconds after its start, and resumed until one reaches the end. It only gets on if a
+session reaches a checkpoint: set training.checkpoint_every well below the steps that it has time for.
 """
 
 import argparse

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from seq2seq.data.model_one import NULL, learn_alignments, ranked
@@ -15,6 +13,7 @@ from seq2seq.data.tokenized import StoredPairs
 from seq2seq.data.tokenizer import EOS, Tokenizer
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically
+from seq2seq.tensor_files import pack_tensors, read_tensors
 
 
 class Lexicon:
@@ -37,11 +36,9 @@ class Lexicon:
             ConfigError: The file is missing, damaged, or made for other vocabularies.
         """
         try:
-            tables = load_file(path)
+            tables = read_tensors(path)
         except FileNotFoundError as error:
             raise ConfigError(f"{path}: the lexical table is missing") from error
-        except (SafetensorError, OSError) as error:
-            raise ConfigError(f"{path}: damaged, or not a safetensors file: {error}") from error
         if {name: (table.dtype, table.dim()) for name, table in tables.items()} != {
             "translations": (torch.int32, 2),
             "frequent": (torch.int32, 1),
@@ -57,7 +54,9 @@ class Lexicon:
 
     def save(self, path: Path) -> None:
         tables = {"translations": self.translations, "frequent": self.frequent}
-        write_atomically(path, save({name: table.to(torch.int32).contiguous() for name, table in tables.items()}))
+        write_atomically(
+            path, pack_tensors({name: table.to(torch.int32).contiguous() for name, table in tables.items()})
+        )
 
     def shortlist(self, source: Int[Tensor, "..."]) -> Int[Tensor, " n"]:
         """The target ids that translations of these source ids may need, EOS among them, in rising order."""

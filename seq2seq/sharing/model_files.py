@@ -1,7 +1,5 @@
 """A model read from its folder, strictly: the weights, the tokenizer and the settings must fit each other."""
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +7,6 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -29,6 +26,7 @@ from seq2seq.sharing.model_folder import (
     read_folder_config,
     require_imported,
 )
+from seq2seq.tensor_files import pack_tensors, read_tensors
 
 FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
 """What layers make their parameters with."""
@@ -69,52 +67,19 @@ def read_model(name: str | Path) -> ModelFiles:
 
 
 def save_weights(model: Seq2Seq, path: Path) -> None:
-    write_atomically(path, pack_weights({name: weight.contiguous() for name, weight in named_weights(model).items()}))
+    write_atomically(path, pack_tensors({name: weight.contiguous() for name, weight in named_weights(model).items()}))
 
 
-def pack_weights(weights: dict[str, Tensor]) -> bytes:
-    """A safetensors file whose metadata tell the SHA-256 of all else: a single wrong bit is found."""
-    return save(weights, {"sha256": _fingerprint(save(weights))})
-
-
-def unpack_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of weights.
 
     Raises:
         ConfigError: The file is missing, damaged, or other than it was written.
     """
     try:
-        content = path.read_bytes()
-        weights = load(content)
+        return read_tensors(path)
     except FileNotFoundError as error:
         raise _no_weights(path) from error
-    except (SafetensorError, OSError) as error:
-        raise ConfigError(f"{path}: damaged, or not a safetensors file; put a good copy there ({error})") from error
-    metadata = _header(content).get("__metadata__", {})  # a file of another tool may have none, or others
-    # the checksum's name may be what is damaged: so all that is as long as one is taken for one
-    checksums = [value for name, value in metadata.items() if name == "sha256" or len(value) == 64]
-    if any(checksum != _fingerprint(content) for checksum in checksums):
-        raise ConfigError(
-            f"{path}: damaged: its numbers are not those that were written, by their SHA-256; put a good copy there"
-        )
-    return weights
-
-
-def _header(content: bytes) -> dict[str, Any]:
-    """What a safetensors file begins with: the names, shapes and places of the numbers."""
-    return json.loads(content[8 : _header_end(content)])
-
-
-def _header_end(content: bytes) -> int:
-    return 8 + int.from_bytes(content[:8], "little")
-
-
-def _fingerprint(content: bytes) -> str:
-    """SHA-256 of names, shapes, places and numbers."""
-    tensors = {name: tensor for name, tensor in _header(content).items() if name != "__metadata__"}
-    digest = hashlib.sha256(json.dumps(tensors, sort_keys=True).encode())
-    digest.update(memoryview(content)[_header_end(content) :])
-    return digest.hexdigest()
 
 
 def load_weights(model: Seq2Seq, path: Path) -> None:
@@ -123,7 +88,7 @@ def load_weights(model: Seq2Seq, path: Path) -> None:
     Raises:
         ConfigError: The file is missing, damaged, made for another model, or holds what is no number.
     """
-    weights = unpack_weights(path)
+    weights = read_weights(path)
     expected = named_weights(model)
     wrong = [f"it lacks {name}" for name in expected if name not in weights]
     wrong += [f"it has {name} besides" for name in weights if name not in expected]

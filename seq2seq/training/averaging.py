@@ -9,8 +9,9 @@ import torch
 from seq2seq.config_file import load_config
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically, written_whole
-from seq2seq.sharing.model_files import pack_weights, unpack_weights
+from seq2seq.sharing.model_files import read_weights
 from seq2seq.sharing.model_folder import CONFIG, DATA, LEXICON, METRICS, TOKENIZERS, WEIGHTS, require_self_contained
+from seq2seq.tensor_files import pack_tensors
 from seq2seq.training.checkpoint import saved_steps
 from seq2seq.training.curves import read_metrics
 from seq2seq.training.state import Scores
@@ -36,7 +37,7 @@ def average_run(run: Path, output: Path, best: int | None = None, last: int | No
             for name in (CONFIG, DATA, LEXICON, *TOKENIZERS):
                 if (run / name).exists():
                     shutil.copy(run / name, new / name)
-            write_atomically(new / WEIGHTS, pack_weights(weights))
+            write_atomically(new / WEIGHTS, pack_tensors(weights))
     except OSError as error:
         raise ConfigError(f"{output}: cannot write the folder: {error.strerror or error}") from error
     return sorted(files)
@@ -76,7 +77,7 @@ def average_weights(files: Sequence[Path]) -> dict[str, torch.Tensor]:
     total: dict[str, torch.Tensor] = {}
     dtypes: dict[str, torch.dtype] = {}
     for path in files:
-        weights = unpack_weights(path)
+        weights = read_weights(path)
         if total and {n: w.shape for n, w in weights.items()} != {n: w.shape for n, w in total.items()}:
             raise ConfigError(f"{path}: not of the same model as {files[0]}")
         for name, weight in weights.items():

@@ -149,6 +149,16 @@ def test_is_kept(lexicon, tokenizer, tmp_path):
             Lexicon.load(path, *sizes)
 
 
+def test_a_single_wrong_bit_is_found(lexicon, tokenizer, tmp_path):
+    path = tmp_path / "lexicon.safetensors"
+    lexicon.save(path)
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"lexicon.safetensors: damaged: its numbers are not those that were written"):
+        Lexicon.load(path, tokenizer.source_size, tokenizer.target_size)
+
+
 def test_missing_and_damaged_tables_are_named(tmp_path):
     path = tmp_path / "lexicon.safetensors"
     with pytest.raises(ConfigError, match=r"lexicon.safetensors: the lexical table is missing"):

@@ -8,7 +8,7 @@ from seq2seq import Translator
 from seq2seq.cli import main
 from seq2seq.errors import UserError
 from seq2seq.inference.search import search
-from seq2seq.sharing.model_files import pack_weights
+from seq2seq.tensor_files import pack_tensors
 
 LINES = ["a b c", "h", "d e f g", "b", ""]
 
@@ -20,7 +20,7 @@ def bias(run, **changes: float) -> None:
     names = pieces.target_pieces(range(pieces.target_size))
     for name, change in changes.items():
         weights["output_layer.bias"][names.index(name)] += change
-    (run / "model.safetensors").write_bytes(pack_weights(weights))
+    (run / "model.safetensors").write_bytes(pack_tensors(weights))
 
 
 def test_fault_16_memory_too_small_for_a_batch_or_a_sentence(run, answer, monkeypatch, caplog):
