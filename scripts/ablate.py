@@ -1,6 +1,6 @@
 """Change one thing at a time in a recipe, train each with several seeds, and write what each is worth as a page.
 
-    python scripts/ablate.py configs/ablation.yaml --output runs/ablation --jobs 2
+    python scripts/ablate.py configs/ablate/multi30k.yaml --output runs/ablation --jobs 2
 
 All settings are checked before any is trained. Run again after an interruption, it goes on where it was; the page holds
 what has been trained so far. The figure is the best validation of a training: greedy BLEU, cased, sacreBLEU's 13a.
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 1 if a training failed, 2 after a mistake of the user's, named in one line."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ablation", metavar="ABLATION", type=Path, help="YAML file; see configs/ablation.yaml")
+    parser.add_argument("ablation", metavar="ABLATION", type=Path, help="YAML file; see configs/ablate/")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder of all that is computed")
     parser.add_argument("--report", metavar="FILE", type=Path, help="the page (default: report.md in the output)")
     parser.add_argument(

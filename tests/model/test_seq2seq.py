@@ -42,7 +42,7 @@ def make_batch():
 
 def networks():
     """Every decoder, cell and attention that makes sense together; quick are those that differ from additive, global,
-    softmax attention in one part."""
+    softmax attention in one part, under a GRU."""
     none = {"score": "none"}
     attentions = [none] + [
         {"score": score, "normalizer": normalizer, "window": window, "coverage": coverage} | heads
@@ -55,7 +55,8 @@ def networks():
         if style == "luong" and attention.get("coverage"):
             continue  # refused: all steps attend at once
         others = [key for key, value in attention.items() if plain.get(key) != value and key != "projection"]
-        marks = [] if attention is none or len(others) <= 1 else [pytest.mark.slow]
+        is_quick = attention is none or not others or (len(others) == 1 and cell == "gru")
+        marks = [] if is_quick else [pytest.mark.slow]
         name = "-".join(str(attention[key]) for key in others) or "plain"
         yield pytest.param(style, cell, attention, id=f"{style}-{cell}-{name}", marks=marks)
 
