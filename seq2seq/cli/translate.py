@@ -88,6 +88,7 @@ examples:
 
 def run(options: argparse.Namespace) -> None:
     from seq2seq.files import opened_atomically, require_writable
+    from seq2seq.inference.translation import attention_record
     from seq2seq.inference.translator import Translator
 
     runs, sentences = split_runs(options)
@@ -127,7 +128,8 @@ def run(options: argparse.Namespace) -> None:
                 notes.add(line, f"the last {result.num_unread:,} of its subword tokens were not read")
             _write("".join(f"{text}\n" for text in _lines(line, result, translator, options)), output)
             if weights is not None:
-                weights.write(_to_json(result))
+                record = json.dumps(attention_record(result), ensure_ascii=False)
+                weights.write(record.encode("utf-8", errors="replace") + b"\n")
         notes.finish()
 
 
@@ -178,16 +180,3 @@ def _write(text: str, output: BinaryIO | None) -> None:
         sys.stdout.flush()
     else:
         output.write(text.encode("utf-8", errors="replace"))
-
-
-def _to_json(result: "Translation") -> bytes:
-    record = {
-        "source": result.source,
-        "text": result.text,
-        "score": round(result.score, 6),
-        "source_tokens": result.source_tokens,
-        "tokens": result.tokens,
-        "weights": [[[round(weight, 6) for weight in row] for row in head] for head in result.weights.tolist()],
-        "heads": len(result.weights),
-    }
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", errors="replace") + b"\n"

@@ -1,6 +1,7 @@
 """What a translator returns."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -51,3 +52,16 @@ class SelfAttention:
     def tokens(self) -> list[str]:
         """The pieces that look, as those of a translation do: the same."""
         return self.source_tokens
+
+
+def attention_record(result: Translation | SelfAttention) -> dict[str, Any]:
+    """For JSON, with the keys that `seq2seq attention --help` names."""
+    translation = {"text": result.text, "score": round(result.score, 6)} if isinstance(result, Translation) else {}
+    return {
+        "source": result.source,
+        **translation,
+        "source_tokens": result.source_tokens,
+        "tokens": result.tokens,
+        "weights": [[[round(weight, 6) for weight in row] for row in head] for head in result.weights.tolist()],
+        "heads": len(result.weights),
+    }

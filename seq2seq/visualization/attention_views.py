@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from seq2seq.config import ModelConfig
 from seq2seq.errors import UserError
-from seq2seq.inference.translation import SelfAttention, Translation
+from seq2seq.inference.translation import SelfAttention, Translation, attention_record
 from seq2seq.inference.translator import Translator
 from seq2seq.visualization.labels import short_names
 from seq2seq.visualization.panels import Panel
@@ -32,18 +32,7 @@ class AttentionView(NamedTuple):
         return Panel(result.source_tokens, result.tokens, result.weights, self.title, self.head_names)
 
     def record(self) -> dict[str, Any]:
-        """For JSON, with the keys that `seq2seq attention --help` names."""
-        result = self.result
-        translation = {"text": result.text, "score": round(result.score, 6)} if isinstance(result, Translation) else {}
-        return {
-            "run": self.run,
-            "source": result.source,
-            **translation,
-            "source_tokens": result.source_tokens,
-            "tokens": result.tokens,
-            "weights": [[[round(weight, 6) for weight in row] for row in head] for head in result.weights.tolist()],
-            "heads": len(result.weights),
-        }
+        return {"run": self.run, **attention_record(self.result)}
 
 
 def view_attention(
