@@ -24,6 +24,7 @@ ALL = [
     "training.schedule=constant",
     "training.warmup_steps=0",
     "training.label_smoothing=0.0",
+    "training.ema_decay=null",
 ]
 """Overrides for all settings."""
 

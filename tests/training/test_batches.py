@@ -95,7 +95,7 @@ def test_batches_of_a_pool_are_about_as_full(take, pairs):
 
 @pytest.mark.slow
 def test_how_much_longer_multi30k_becomes(multi30k):
-    """What docs/training.md says of configs/multi30k.yaml: its pieces, and its padded tokens a batch."""
+    """What docs/training.md says of Multi30k: its pieces, and its padded tokens a batch."""
     text = Corpus(*((multi30k / f"train.{side}").read_text(encoding="utf-8").splitlines() for side in ("en", "de")))
     tokenizer = Tokenizer.train(TokenizerConfig(), text)
     ids = {"source": tokenizer.encode_source(text.source), "target": tokenizer.encode_target(text.target)}
