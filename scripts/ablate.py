@@ -20,9 +20,10 @@ from pydantic import Field
 
 from compare.comparison import Candidate, Variations, load_checked
 from compare.processes import read_finished, train_all
+from measuring.command import exit_status
 from measuring.markdown import table
 from seq2seq.config_file import check, read_yaml
-from seq2seq.errors import ConfigError, UserError
+from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically
 from seq2seq.training.curves import read_metrics
 
@@ -142,14 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--threads", metavar="N", type=int, help="threads of a training (default: cores / jobs)")
     options = parser.parse_args(arguments)
-    try:
-        return ablate(options, ["python", "scripts/ablate.py", *arguments])
-    except UserError as error:
-        print(f"ablate: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("ablate: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    command = ["python", "scripts/ablate.py", *arguments]
+    interrupted = "the same command goes on from here"
+    return exit_status("ablate", lambda: ablate(options, command), options.output, interrupted)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from benchmark.train import KEY as TRAINING_KEY
 from benchmark.train import SETTINGS, measure_training
 from benchmark.translate import KEY as TRANSLATION_KEY
 from benchmark.translate import measure_translation
-from seq2seq.errors import UserError
+from measuring.command import exit_status
 
 PEER = """a peer:
   --peer NAME=COMMAND is run in each round in turn with ours, without a shell. The last line of its output is a
@@ -190,18 +190,12 @@ def _report(options: argparse.Namespace) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 2 after a mistake of the user's, named in one line."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
-    try:
+
+    def work() -> int:
         print(options.run(options))
         return 0
-    except UserError as error:
-        print(f"benchmark: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"benchmark: error: {error.filename or options.results}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmark: interrupted; the rounds that were finished are kept", file=sys.stderr)
-        return 130
+
+    return exit_status("benchmark", work, options.results, "the rounds that were finished are kept")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from compare.comparison import check_candidates, load_comparison
 from compare.processes import train_all
 from compare.report import write_report
 from compare.speed import is_measured, measure_speed, read_speed
+from measuring.command import exit_status
 from seq2seq.errors import UserError
 
 PHASES = ("train", "timing", "report")
@@ -73,17 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 1 if a training failed, 2 after a mistake of the user's, named in one line."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parse(arguments)
-    try:
-        return compare(options, ["python", "scripts/compare_attention.py", *arguments])
-    except UserError as error:
-        print(f"compare_attention: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"compare_attention: error: {error.filename or options.output}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("compare_attention: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    command = ["python", "scripts/compare_attention.py", *arguments]
+    interrupted = "the same command goes on from here"
+    return exit_status("compare_attention", lambda: compare(options, command), options.output, interrupted)
 
 
 if __name__ == "__main__":
