@@ -160,7 +160,7 @@ def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
         model = sentencepiece.SentencePieceProcessor(model_proto=content) if content else None  # it takes no bytes, too
     except FileNotFoundError as error:
         raise DataError(f"{path}: the tokenizer's model is missing") from error
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, UnicodeDecodeError) as error:  # the last, if its message quotes a damaged piece
         raise DataError(f"{path}: not a sentencepiece model, or damaged") from error
     if model is None:
         raise DataError(f"{path}: not a sentencepiece model, or damaged: it is empty")

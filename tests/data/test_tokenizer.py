@@ -74,3 +74,8 @@ def test_missing_and_damaged_models_are_named(tmp_path):
     (tmp_path / "joint.model").write_bytes(b"not a model")
     with pytest.raises(DataError, match=r"joint.model: not a sentencepiece model"):
         Tokenizer.load(tmp_path)
+    TOKENIZER.save(tmp_path / "damaged")
+    path = tmp_path / "damaged" / "joint.model"
+    path.write_bytes(path.read_bytes().replace(b"<0x11>", b"\xbc0x11>"))  # sentencepiece quotes it: no UTF-8
+    with pytest.raises(DataError, match=r"joint.model: not a sentencepiece model"):
+        Tokenizer.load(tmp_path / "damaged")

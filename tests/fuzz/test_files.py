@@ -76,8 +76,10 @@ def test_model(attempt, any_model: Path, folder: Path, name: str, faults: Damage
         shutil.copytree(any_model, folder / "model")
     path, whole = folder / "model" / name, (any_model / name).read_bytes()
     path.write_bytes(damaged(whole, faults))
-    loaded = attempt(lambda: read_model(folder / "model"), str(folder), "model.")
-    path.write_bytes(whole)
+    try:
+        loaded = attempt(lambda: read_model(folder / "model"), str(folder), "model.")
+    finally:
+        path.write_bytes(whole)
     if loaded is None:
         return
     if name == "model.safetensors":
