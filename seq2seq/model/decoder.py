@@ -4,7 +4,7 @@
 at a time; everything that does not depend on the step before stays outside the loop.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -135,17 +135,8 @@ class ConditionalDecoder(BahdanauDecoder):
     on the context. The conditional GRU of Sennrich et al. 2017 (Nematus), arXiv:1703.04357, section 2, with either
     cell; further layers stand on the second update."""
 
-    def __init__(
-        self,
-        bridge: Bridge,
-        attention: Attention | NoAttention,
-        stack: RecurrentStack,
-        embedding_size: int,
-        output_size: int,
-        dropout: float,
-        layer_norm: bool,
-    ):
-        super().__init__(bridge, attention, stack, embedding_size, output_size, dropout, layer_norm)
+    def __init__(self, bridge: Bridge, attention: Attention | NoAttention, stack: RecurrentStack, **settings: Any):
+        super().__init__(bridge, attention, stack, **settings)
         self.first_cell = stack.make_cell()
 
     def step(

@@ -155,7 +155,7 @@ def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder 
         return LuongDecoder(bridge, attention, rnn, **common)
     decoder = STEPWISE[settings.style]
     stack = RecurrentStack(settings.cell, *sizes, settings.dropout)
-    return decoder(bridge, attention, stack, config.embedding_size, **common)
+    return decoder(bridge, attention, stack, embedding_size=config.embedding_size, **common)
 
 
 STEPWISE = {"bahdanau": BahdanauDecoder, "conditional": ConditionalDecoder, "luong": InputFeedingDecoder}
