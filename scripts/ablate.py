@@ -22,6 +22,7 @@ from compare.comparison import Candidate, Variations, load_checked
 from compare.processes import read_finished, train_all
 from measuring.command import exit_status
 from measuring.markdown import table
+from seq2seq.cli.arguments import positive
 from seq2seq.config_file import check, read_yaml
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically
@@ -118,9 +119,11 @@ def ablate(options: argparse.Namespace, command: Sequence[str]) -> int:
     ablation = check(read_yaml(options.ablation, Ablation), Ablation, options.ablation)
     candidates = candidates_of(ablation, options.output)
     page = options.report or options.output / "report.md"
-    options.output.mkdir(parents=True, exist_ok=True)
-    threads = options.threads or max(1, (os.cpu_count() or 1) // max(1, options.jobs))
-    failed = train_all(list(candidates.values()), ablation.base, options.jobs, threads) if options.jobs else []
+    for folder in (options.output, page.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
+    to_train = [] if options.page_only else list(candidates.values())
+    failed = train_all(to_train, ablation.base, options.jobs, threads)
     write_atomically(page, page_of(ablation, candidates, command))
     print(page)
     return 1 if failed else 0
@@ -133,15 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("ablation", metavar="ABLATION", type=Path, help="YAML file; see configs/ablate/")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder of all that is computed")
     parser.add_argument("--report", metavar="FILE", type=Path, help="the page (default: report.md in the output)")
-    parser.add_argument(
-        "--jobs",
-        metavar="N",
-        type=int,
-        choices=range(65),
-        default=1,
-        help="trainings at a time; 0 writes the page only",
-    )
-    parser.add_argument("--threads", metavar="N", type=int, help="threads of a training (default: cores / jobs)")
+    parser.add_argument("--page-only", action="store_true", help="train nothing; write the page anew")
+    parser.add_argument("--jobs", metavar="N", type=positive, default=1, help="trainings at a time (default: 1)")
+    parser.add_argument("--threads", metavar="N", type=positive, help="threads of a training (default: cores / jobs)")
     options = parser.parse_args(arguments)
     command = ["python", "scripts/ablate.py", *arguments]
     interrupted = "the same command goes on from here"

@@ -28,6 +28,7 @@ from benchmark.train import SETTINGS, measure_training
 from benchmark.translate import KEY as TRANSLATION_KEY
 from benchmark.translate import measure_translation
 from measuring.command import exit_status
+from seq2seq.cli.arguments import positive
 
 PEER = """a peer:
   --peer NAME=COMMAND is run in each round in turn with ours, without a shell. The last line of its output is a
@@ -73,7 +74,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--precisions", metavar="NAME", nargs="+", choices=("auto", "float32", "bfloat16"), default=["auto", "float32"],
         help="(default: auto float32)",
     )  # fmt: skip
-    train.add_argument("--steps", metavar="N", type=_positive, default=60, help="timed steps (default: %(default)s)")
+    train.add_argument("--steps", metavar="N", type=positive, default=60, help="timed steps (default: %(default)s)")
     _add_contest(train, TRAINING_KEY)
 
     translate = command(
@@ -86,7 +87,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     translate.add_argument(
         "overrides", metavar="KEY=VALUE", nargs="*", help="replaces settings, such as data.test.source"
     )
-    translate.add_argument("--beams", nargs="+", metavar="K", type=_positive, default=[1, 5], help="(default: 1 5)")
+    translate.add_argument("--beams", nargs="+", metavar="K", type=positive, default=[1, 5], help="(default: 1 5)")
     translate.add_argument(
         "--precisions", metavar="NAME", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"],
         help="(default: both)",
@@ -135,21 +136,15 @@ def _add_contest(parser: argparse.ArgumentParser, key: str) -> None:
 
 
 def _add_rounds(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", metavar="N", type=_positive, default=5, help="(default: %(default)s)")
+    parser.add_argument("--rounds", metavar="N", type=positive, default=5, help="(default: %(default)s)")
     _add_threads(parser)
 
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument(
-        "--threads", metavar="N", type=_positive, default=cores, help="(default: the cores, %(default)s)"
+        "--threads", metavar="N", type=positive, default=cores, help="(default: the cores, %(default)s)"
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
-    return int(text)
 
 
 def _train(options: argparse.Namespace) -> str:

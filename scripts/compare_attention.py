@@ -18,6 +18,7 @@ from compare.processes import train_all
 from compare.report import write_report
 from compare.speed import is_measured, measure_speed, read_speed
 from measuring.command import exit_status
+from seq2seq.cli.arguments import positive
 from seq2seq.errors import UserError
 
 PHASES = ("train", "timing", "report")
@@ -29,19 +30,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="folder of all that is computed")
     parser.add_argument("--report", metavar="FILE", type=Path, help="the page (default: report.md in the output)")
     parser.add_argument("--phases", nargs="+", choices=PHASES, default=PHASES, help="do only these (default: all)")
-    parser.add_argument("--jobs", metavar="N", type=_positive, default=1, help="trainings at a time (default: 1)")
-    parser.add_argument("--threads", metavar="N", type=_positive, help="threads of a training (default: cores / jobs)")
-    parser.add_argument("--timing-rounds", metavar="N", type=_positive, default=5, help="(default: %(default)s)")
+    parser.add_argument("--jobs", metavar="N", type=positive, default=1, help="trainings at a time (default: 1)")
+    parser.add_argument("--threads", metavar="N", type=positive, help="threads of a training (default: cores / jobs)")
+    parser.add_argument("--timing-rounds", metavar="N", type=positive, default=5, help="(default: %(default)s)")
     parser.add_argument(
-        "--timing-steps", metavar="N", type=_positive, default=20, help="steps a round (default: %(default)s)"
+        "--timing-steps", metavar="N", type=positive, default=20, help="steps a round (default: %(default)s)"
     )
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
-    return int(text)
 
 
 def compare(options: argparse.Namespace, command: Sequence[str]) -> int:

@@ -68,9 +68,11 @@ def test_end_to_end(ablate, toy):
     ]  # fmt: skip
     assert "    python scripts/ablate.py ablation.yaml --output out" in page
 
-    status, stdout, _ = ablate([*TWO, {"name": "new"}], "--jobs", "0", overrides=budget, seeds=[3, 1])
+    status, stdout, _ = ablate(
+        [*TWO, {"name": "new"}], "--page-only", "--report", "docs/page.md", overrides=budget, seeds=[3, 1]
+    )
     assert status == 0
-    table = rows((toy / "out" / "report.md").read_text(encoding="utf-8"))
+    table = rows((toy / "docs" / "page.md").read_text(encoding="utf-8"))
     assert table["new"] == ["–"] * 6
     assert table["recipe"] == [f"{recipe:.2f}", "–", f"{recipe:.2f}", "–", "0", "–"]
 
