@@ -1,31 +1,18 @@
 """An ablation end to end, on the toy corpus."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+import ablate as script
 from seq2seq.training.curves import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")  # as when the script is run: its folder holds "compare"
-    spec = importlib.util.spec_from_file_location("ablate", ROOT / "scripts" / "ablate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "ablate", script)
-    spec.loader.exec_module(script)
-    return script
-
-
-@pytest.fixture
-def ablate(script, toy, monkeypatch, capsys):
+def ablate(toy, monkeypatch, capsys):
     """Runs an ablation in the folder of the toy; returns its exit status, stdout and stderr."""
     monkeypatch.chdir(toy)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of the trainings' processes
@@ -102,7 +89,7 @@ def test_a_failed_training_is_told_by_the_status(ablate, toy):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "ablate").glob("*.yaml")), ids=lambda path: path.name)
-def test_shipped_ablations_are_in_order(script, path, monkeypatch, tmp_path):
+def test_shipped_ablations_are_in_order(path, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     ablation = script.check(script.read_yaml(path, script.Ablation), script.Ablation, path)
     assert len(script.candidates_of(ablation, tmp_path)) == len(ablation.seeds) * len(ablation.settings)

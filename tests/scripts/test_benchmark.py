@@ -1,36 +1,21 @@
 """The benchmark on the toy corpus: what it measures, what it makes of it, and what it refuses."""
 
-import importlib
-import importlib.util
 import json
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmark import contest, one_training, one_translation
+from measuring.markdown import three_digits
 from seq2seq.cli import main as cli
 from seq2seq.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "benchmark.py"
 
-
-def load_script():
-    sys.path.insert(0, str(SCRIPT.parent))  # as when the script is run: its folder holds the package "benchmark"
-    try:
-        spec = importlib.util.spec_from_file_location("benchmark_script", SCRIPT)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        names = ("contest", "one_training", "one_translation")
-        parts = [importlib.import_module(f"benchmark.{name}") for name in names]
-    finally:
-        sys.path.remove(str(SCRIPT.parent))
-    return module, *parts
-
-
-script, contest, one_training, one_translation = load_script()
+script = runpy.run_path(str(SCRIPT))  # the name is that of the package beside it, too
 SMALL = [
     "tokenizer={vocabulary_size: 290}", "model.embedding_size=5", "model.encoder={hidden_size: 7}",
     "training.batch_tokens=200", "training.precision=float32",
@@ -115,7 +100,7 @@ def test_training_beside_a_peer(toy, tmp_path, monkeypatch, capsys):
         "--steps", "2", "--rounds", "1", "--threads", "1",
         "--peer", f"Peer={sys.executable} peer.py", "--peer-key", "n",
     ]  # fmt: skip
-    assert script.main(arguments) == 0
+    assert script["main"](arguments) == 0
     heads, _, ours, other = capsys.readouterr().out.splitlines()[:4]
     assert heads == "| model |  | target tokens/s | / Peer | peak memory, MiB | / Peer |"
     assert other == "| luong-gru | Peer | 2.00 | – | 1.00 | – |"
@@ -127,9 +112,8 @@ def test_training_beside_a_peer(toy, tmp_path, monkeypatch, capsys):
 
 
 def test_figures_have_three_digits():
-    markdown = importlib.import_module("measuring.markdown")
     numbers = (1.234, 9.996, 26.44, 791.2, 5951.0, 12345.0)
-    assert [markdown.three_digits(number) for number in numbers] == ["1.23", "10.0", "26.4", "791", "5,950", "12,300"]
+    assert [three_digits(number) for number in numbers] == ["1.23", "10.0", "26.4", "791", "5,950", "12,300"]
 
 
 def test_translating_the_test_set(toy, capsys):
@@ -141,7 +125,7 @@ def test_translating_the_test_set(toy, capsys):
 
 
 def refused(arguments: list[str], capsys) -> str:
-    assert script.main(arguments) == 2
+    assert script["main"](arguments) == 2
     stdout, stderr = capsys.readouterr()
     assert stdout == ""
     assert stderr.count("\n") == 1

@@ -1,7 +1,5 @@
 """The benchmark's account of where time goes, how many FLOPs there are, and the page it all is written to."""
 
-import importlib
-import sys
 import time
 from pathlib import Path
 
@@ -9,17 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from benchmark import breakdown, contest, parts, report, scaling, train
+from measuring.environment import environment
+from measuring.training_speed import new_state
 from seq2seq.errors import UserError
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-NAMES = ("parts", "breakdown", "scaling", "contest", "report", "train")
-sys.path.insert(0, str(SCRIPTS))  # as when the script is run
-try:
-    parts, breakdown, scaling, contest, report, train = (importlib.import_module(f"benchmark.{name}") for name in NAMES)
-    environment = importlib.import_module("measuring.environment").environment
-    new_state = importlib.import_module("measuring.training_speed").new_state
-finally:
-    sys.path.remove(str(SCRIPTS))
 
 BASE = str(SCRIPTS.parent / "configs" / "demo.yaml")
 SMALL = [

@@ -1,15 +1,14 @@
 """A comparison end to end, on the toy corpus."""
 
 import fcntl
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from matplotlib.image import imread
 
+import compare_attention as script
 from seq2seq.cli import main as cli
 from seq2seq.training.curves import read_metrics
 
@@ -17,20 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "compare_attention.py"
 
 
-def load_script():
-    sys.path.insert(0, str(SCRIPT.parent))  # as when the script is run: its folder holds the package "compare"
-    try:
-        spec = importlib.util.spec_from_file_location("compare_attention", SCRIPT)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(SCRIPT.parent))
-    return module
-
-
-script = load_script()
 THREE = [
     {"name": "additive"},
     {"name": "two_heads", "overrides": [f"model.attention.{o}" for o in (

@@ -1,6 +1,5 @@
 """The embedded corpus: made by its generator, split as it says, right by the rules that a regex can see."""
 
-import importlib.util
 import re
 import sys
 from collections import Counter
@@ -9,26 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import generate_corpus as generator
+
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "data" / "en-fr"
 SIZES = {"train": 20000, "validation": 500, "test": 500}
-
-
-def load_generator():
-    path = ROOT / "scripts" / "generate_corpus.py"
-    sys.path.insert(0, str(path.parent))  # as when the script is run: its folder holds the package "corpus"
-    try:
-        spec = importlib.util.spec_from_file_location("generate_corpus", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(path.parent))
-    return module
-
-
-generator = load_generator()
 
 
 @pytest.fixture(scope="module")

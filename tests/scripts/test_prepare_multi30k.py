@@ -1,5 +1,4 @@
 import gzip
-import importlib.util
 import os
 import subprocess
 import sys
@@ -7,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import prepare_multi30k as script
 from seq2seq.data.lines import read_lines
 from seq2seq.errors import DataError
 
@@ -14,12 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "prepare_multi30k.py"
 PAIRS = {"train": 3, "val": 2, "test2016": 1}
 FILES = ["test2016.de", "test2016.en", "train.de", "train.en", "val.de", "val.en"]
-
-spec = importlib.util.spec_from_file_location("prepare_multi30k", SCRIPT)
-assert spec is not None
-assert spec.loader is not None
-script = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(script)
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
