@@ -92,6 +92,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--precisions", metavar="NAME", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"],
         help="(default: both)",
     )  # fmt: skip
+    translate.add_argument(
+        "--shortlist", action="store_true", help="measure with a shortlist, too (first: seq2seq lexicon RUN)"
+    )
     _add_contest(translate, TRANSLATION_KEY)
 
     start = command("start", f"seconds of `{SENTENCE}` as a whole process, beside those of `{IMPORT}`", _start)
@@ -157,7 +160,7 @@ def _train(options: argparse.Namespace) -> str:
 
 def _translate(options: argparse.Namespace) -> str:
     contests = measure_translation(
-        options.results, options.trained, options.overrides, options.beams, options.precisions,
+        options.results, options.trained, options.overrides, options.beams, options.precisions, options.shortlist,
         options.rounds, options.threads, options.peer, options.peer_key,
     )  # fmt: skip
     return translation_table(contests)

@@ -1,4 +1,6 @@
-"""One measurement of translation in a process of its own: RUN BEAM PRECISION [KEY=VALUE ...]."""
+"""One measurement of translation in a process of its own: RUN BEAM PRECISION SHORTLIST [KEY=VALUE ...].
+
+SHORTLIST is yes or no."""
 
 import json
 import math
@@ -15,13 +17,14 @@ from seq2seq.inference.translator import Translator
 
 
 def main(arguments: Sequence[str]) -> None:
-    run, beam, precision, *overrides = arguments
+    run, beam, precision, shortlist, *overrides = arguments
     path, beam_size = Path(run) / "config.yaml", int(beam)
     sources = test_sources(load_config(path, overrides), path)
     translator = Translator.load(run)
     num_tokens = sum(len(ids) + 1 for ids in translator.tokenizer.encode_source(sources))
     options: Any = {
         "precision": precision,
+        "shortlist": shortlist == "yes",
         "batch_tokens": beam_size * math.ceil(SENTENCES * num_tokens / len(sources)),
     }
     translator.translate(sources[:SENTENCES], beam_size, **options)  # the first batch allocates memory

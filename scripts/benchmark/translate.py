@@ -8,6 +8,7 @@ from seq2seq.config import Config
 from seq2seq.config_file import load_config
 from seq2seq.data.corpus import read_corpus
 from seq2seq.errors import ConfigError
+from seq2seq.sharing.model_folder import LEXICON
 
 KEY = "sentences_per_second"
 PIECES_KEY = "pieces_per_second"
@@ -28,18 +29,35 @@ def measure_translation(
     overrides: list[str],
     beams: Sequence[int],
     precisions: Sequence[str],
+    shortlist: bool,
     rounds: int,
     threads: int,
     peers: Sequence[str],
     peer_key: str,
 ) -> dict[int, Contest]:
-    """One contest a beam size: ours in each precision, and the peers."""
+    """One contest a beam size: ours in each precision, without a shortlist and then with one, and the peers.
+
+    Raises:
+        ConfigError: There is no run, or it has no lexicon for a shortlist.
+    """
     path = run / "config.yaml"
     test_sources(load_config(path, overrides), path)  # mistakes show before any work
+    if shortlist and not (run / LEXICON).exists():
+        raise ConfigError(f"{run}: a shortlist needs {LEXICON}; first: seq2seq lexicon {run}")
     contests = {}
     for beam in beams:
         ours = [
-            own(f"ours, {precision}", KEY, "one_translation", str(run), str(beam), precision, *overrides)
+            own(
+                f"ours, {precision}{', shortlist' * (listed == 'yes')}",
+                KEY,
+                "one_translation",
+                str(run),
+                str(beam),
+                precision,
+                listed,
+                *overrides,
+            )
+            for listed in ("no", "yes")[: 1 + shortlist]
             for precision in precisions
         ]
         others = [peer(text, peer_key, {"beam": str(beam), "threads": str(threads)}) for text in peers]
