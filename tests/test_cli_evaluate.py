@@ -243,6 +243,23 @@ def test_too_few_samples_for_an_interval(number, capsys):
     assert f"'{number}' is not a number from 40 up: with fewer no 95 % can be told" in capsys.readouterr().err
 
 
+def test_an_ensemble_is_one_system(toy_run, greedy, evaluate, tmp_path, check_error):
+    (tmp_path / "out").mkdir()
+    output = tmp_path / "out" / "ensemble.txt"
+    status, out, log = evaluate(toy_run, greedy, "--ensemble", "--json", "--output", output)
+    assert status == 0
+    assert f"{toy_run} + {greedy}: translated 50 sentences" in log
+    record = json.loads(out)
+    _, alone, _ = evaluate(toy_run, "--json")  # the two are of the same weights, and the first one's search is taken
+    assert record["run"] == f"{toy_run} + {greedy}"
+    assert record["bleu"] == json.loads(alone)["bleu"]
+    assert len(output.read_text().splitlines()) == 50
+    check_error(["evaluate", toy_run, "--ensemble"], "--ensemble takes two RUN or more")
+    check_error(["evaluate", toy_run, greedy, "--ensemble", "--overlap"], "ask for it without --ensemble")
+    files = ["--translations", output]
+    check_error(["evaluate", toy_run, greedy, "--ensemble", *files], "--translations takes one RUN")
+
+
 def test_with_a_shortlist(toy_run, greedy, evaluate, check_error):
     assert main(["lexicon", str(greedy)]) == 0
     _, whole, _ = evaluate(greedy, "--json")

@@ -23,13 +23,14 @@ def add_to(commands: Commands) -> None:
         "evaluate",
         help="score a trained model, or compare several: BLEU, chrF, TER",
         description="Translate a test set and score it with sacreBLEU: BLEU, chrF and TER, each with its signature.\n"
-        "Several runs are compared with the first, on the same test set.",
+        "Several runs are compared with the first, on the same test set, or with --ensemble scored as one.",
         epilog="""examples:
   seq2seq evaluate runs/demo
   seq2seq evaluate runs/demo --source my.en --target my.fr --output my.translated --json
   seq2seq evaluate runs/demo --shortlist
   seq2seq evaluate runs/demo --bootstrap 1000 --by-length --examples 3 --overlap
   seq2seq evaluate runs/demo runs/dot runs/none --plot by_length.png
+  seq2seq evaluate runs/a runs/b --ensemble
   seq2seq evaluate runs/demo --translations demo.fr --translations theirs.fr
 
 After μ stand the mean and half the width of the 95 % interval over samples of the sentences, drawn with replacement.
@@ -37,7 +38,7 @@ p is that of a difference from the baseline as large as the one found, were it c
 are sacreBLEU's; the environment variable SACREBLEU_SEED sets another seed than 12345, or none.
 
 --json prints an object for one system, and for several a list of such objects, the baseline first. Its keys:
-  run            the run folder, as given
+  run            the run folder, as given; of an ensemble all, with " + " between
   translations   the file of translations, as given, or null
   num_sentences  of the test set
   bleu, chrf, ter  each an object with
@@ -75,6 +76,11 @@ are sacreBLEU's; the environment variable SACREBLEU_SEED sets another seed than 
         default=[],
         help="score these, one a line, instead of translating; RUN tells the test set and the language only; "
         "may be repeated, to compare with the first",
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="the runs vote, as in `seq2seq translate RUN RUN`, and are scored as one",
     )
     parser.add_argument("--lowercase", action="store_true", help="ignore case in BLEU and chrF, too")
     parser.add_argument(
@@ -155,8 +161,13 @@ def _check(options: argparse.Namespace, runs: list[Path]) -> None:
                 raise UserError(f"{path}: is named {places.count(place)} x: name each once")
     if options.translations and len(runs) > 1:
         raise UserError("--translations takes one RUN, for the test set and the language: the systems are its files")
+    if options.ensemble and len(runs) < 2:
+        raise UserError("--ensemble takes two RUN or more, which vote")
+    if options.ensemble and options.overlap:
+        raise UserError("--overlap is of one run's training text: ask for it without --ensemble")
+    num_systems = 1 if options.ensemble else max(len(runs), len(options.translations))
     if options.output is not None:
-        if options.translations or len(runs) > 1:
+        if options.translations or num_systems > 1:
             raise UserError("--output writes the translations of one RUN: evaluate one, without --translations")
         require_writable(options.output)
     if options.plot is not None:
@@ -164,7 +175,7 @@ def _check(options: argparse.Namespace, runs: list[Path]) -> None:
 
         require_picture_name(options.plot)
         require_writable(options.plot)
-    if options.bootstrap is not None or max(len(runs), len(options.translations)) > 1:
+    if options.bootstrap is not None or num_systems > 1:
         from seq2seq.evaluation.metrics import require_seed
 
         require_seed()
@@ -186,23 +197,26 @@ def _read(files: list[Path], run: Path, num_sentences: int) -> "list[System]":
 
 
 def _translate(options: argparse.Namespace, runs: list[Path], sources: list[str]) -> "list[System]":
-    """The translations of each run, and how fast they came."""
+    """The translations of each run, or of all together, and how fast they came."""
     from seq2seq.evaluation.speed import translate_timed
     from seq2seq.evaluation.systems import System
     from seq2seq.files import write_atomically
     from seq2seq.inference.translator import Translator
 
-    translators = [Translator.load(run, options.device) for run in runs]  # all, before long work
+    if options.ensemble:
+        translators = {" + ".join(map(str, runs)): Translator.load_ensemble(runs, options.device)}
+    else:
+        translators = {str(run): Translator.load(run, options.device) for run in runs}  # all, before long work
     changes: SearchChanges = {}
     if options.shortlist:
         changes["shortlist"] = True
-        _ = [translator.lexicon for translator in translators]  # what is missing shows now
+        _ = [translator.lexicon for translator in translators.values()]  # what is missing shows now
     systems = []
-    for run, translator in zip(runs, translators, strict=True):
+    for name, translator in translators.items():
         texts, speed = translate_timed(translator, sources, options.beam_size, sys.stderr.isatty(), **changes)
-        systems.append(System(str(run), texts, speed=speed))
+        systems.append(System(name, texts, speed=speed))
         tell(
-            f"{run}: translated {len(texts):,} sentences in {speed.seconds:.1f} s: "
+            f"{name}: translated {len(texts):,} sentences in {speed.seconds:.1f} s: "
             f"{speed.sentences_per_second:,.1f} sentences/s, {speed.tokens_per_second:,.0f} target tokens/s"
         )
         if options.output is not None:
