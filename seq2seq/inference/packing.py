@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from seq2seq.device import onednn_has_bfloat16
 from seq2seq.model.seq2seq import OutputLayer, Seq2Seq
 
 
@@ -46,4 +47,4 @@ def _is_possible(model: Seq2Seq, precision: torch.dtype) -> bool:
     weight = model.output_layer.weight
     if weight.is_cuda or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return False
-    return precision == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return precision == torch.float32 or onednn_has_bfloat16()
