@@ -1,9 +1,7 @@
 """Which device computes, and in which number format."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager
 
 import torch
 
@@ -52,20 +50,11 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
 
 
-@contextmanager
-def mixed_precision(device: torch.device, precision: torch.dtype) -> Iterator[None]:
-    """Matrix products in `precision`; parameters, decoder states, softmax and loss stay in float32.
-
-    On a processor without AVX512 torch computes bfloat16 by itself, slowly: oneDNN has no LSTM in it there.
-    """
-    without_onednn = device.type == "cpu" and precision == torch.bfloat16 and not onednn_has_bfloat16()
-    as_it_is: Any = None  # TF32; setting it warns
-    with (
-        torch.backends.mkldnn.flags(enabled=False, allow_tf32=as_it_is) if without_onednn else nullcontext(),
-        torch.autocast(device.type, precision, enabled=precision != torch.float32),
-    ):
-        yield
-
-
 def onednn_has_bfloat16() -> bool:
+    """Whether oneDNN computes in bfloat16 on this processor; on x86 that takes AVX512."""
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def mixed_precision(device: torch.device, precision: torch.dtype) -> AbstractContextManager:
+    """Matrix products in `precision`; parameters, decoder states, softmax and loss stay in float32."""
+    return torch.autocast(device.type, precision, enabled=precision != torch.float32)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seq2seq.device import onednn_has_bfloat16
 from seq2seq.model.dropout import Dropout
 
 Hidden = tuple[Float[Tensor, "B L H"], ...]
@@ -81,10 +82,15 @@ class RecurrentStack(nn.Module):
 
 
 def run_sequence(rnn: nn.Module, inputs: Tensor, hidden: Any = None) -> tuple[Tensor, Any]:
-    """Run torch's own RNN over a sequence; on a GPU in float32, as autocast there takes float16 whatever it is told."""
-    if not inputs.is_cuda:
+    """Run torch's own RNN over a sequence.
+
+    In float32 on a GPU, where autocast takes float16 whatever it is told, and on a CPU where oneDNN has no bfloat16,
+    as its LSTM fails there.
+    """
+    device = inputs.device.type
+    if not torch.is_autocast_enabled(device) or (device == "cpu" and onednn_has_bfloat16()):
         return rnn(inputs, hidden)
-    with torch.autocast("cuda", enabled=False):
+    with torch.autocast(device, enabled=False):
         return rnn(inputs.float(), hidden)
 
 

@@ -7,7 +7,6 @@ from safetensors.torch import load_file
 from seq2seq.config import Config
 from seq2seq.config_file import load_config
 from seq2seq.data.batching import collate
-from seq2seq.device import mixed_precision
 from seq2seq.errors import ConfigError, DataError, TrainingDiverged
 from seq2seq.inference.translator import Translator
 from seq2seq.model.seq2seq import Seq2Seq
@@ -108,7 +107,7 @@ def test_bfloat16_step_in_every_architecture(decoder, cell, bridge):
     model = state.model
     assert 0 < state.progress.loss_sum < 100
     assert norm > 0
-    with mixed_precision(torch.device("cpu"), torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16):
         _, state = model.encode(batch.source, batch.source_mask)
     assert all(part.dtype == torch.float32 for part in state.hidden)
 
