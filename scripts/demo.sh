@@ -49,6 +49,6 @@ cat <<EOF
 Try next (after \`source .venv/bin/activate\`):
   seq2seq translate $run "Marie bought a new car and she washed it."
   seq2seq attention $run "Marie bought a new car and she washed it."   (in the terminal)
-  seq2seq train configs/demo.yaml model.attention.score=dot --run runs/dot
+  seq2seq train configs/demo.yaml model.attention.score=scaled_dot --run runs/dot
   and README.md: your own corpus, Multi30k, the other attentions
 EOF

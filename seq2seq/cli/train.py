@@ -15,7 +15,7 @@ def add_to(commands: Commands) -> None:
         description="Train a model from a config, and leave the run folder that the other commands read.",
         epilog="""examples:
   seq2seq train configs/demo.yaml --run runs/demo
-  seq2seq train configs/demo.yaml model.attention.score=dot training.seed=2 --run runs/dot
+  seq2seq train configs/demo.yaml model.attention.score=scaled_dot training.seed=2 --run runs/dot
   seq2seq train configs/demo.yaml --run runs/demo --resume""",
         formatter_class=LAYOUT,
     )
