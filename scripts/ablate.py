@@ -87,10 +87,11 @@ def page_of(ablation: Ablation, candidates: dict[tuple[str, int], Candidate], co
             ]
         )
     seeds = [f"seed {seed}" for seed in ablation.seeds]
+    base = ablation.base + (f" with {code(ablation.overrides)}" if ablation.overrides else "")
     parts = [
         f"# What each part of a recipe gives: {Path(ablation.base).stem}",
-        f"The recipe `{recipe}` is {ablation.base} with {code(ablation.overrides)}. Each of the other rows changes one "
-        "thing in it, and is trained as long. The figures are the best greedy validation BLEU of a training (cased, "
+        f"The recipe `{recipe}` is {base}. Each of the other rows changes one thing in it, and is "
+        "trained as long. The figures are the best greedy validation BLEU of a training (cased, "
         "sacreBLEU's 13a), its mean over the seeds, and the mean difference to the recipe with the same seeds.",
         table(["setting", "BLEU", "difference", *seeds, "minutes", "change"], rows),
         f"Made by\n\n    {shlex.join(command)}",
