@@ -304,9 +304,6 @@ class TrainingConfig(Section):
     """Optimizer steps over which the learning rate rises from zero."""
     clip_grad_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
     label_smoothing: Probability = 0.0
-    consistency: Annotated[float, Field(ge=0.0)] = 0.0
-    """Read each batch twice, with two draws of dropout, and pull the two predictions together with this weight (R-Drop,
-    Liang et al. 2021, arXiv:2106.14448; they take 1 to 5). A step takes more than twice as long; 0 reads it once."""
     coverage_loss: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the coverage loss, a price on attending twice to a place (See et al. 2017, arXiv:1704.04368, section
     2.3). They add it, with weight 1, for the last few steps only; here that is a `--resume` with it."""

@@ -22,13 +22,6 @@ def cross_entropy(
     return _CrossEntropy.apply(logits, targets, label_smoothing)
 
 
-def divergence(logits: Float[Tensor, "twice_n V"]) -> Float[Tensor, ""]:
-    """How far two predictions of the same tokens are apart: the mean of both Kullback-Leibler divergences in nats,
-    summed over tokens. The first half of the rows is one prediction, the second the other. R-Drop, Liang et al. 2021,
-    arXiv:2106.14448, equation 2."""
-    return _Divergence.apply(logits)
-
-
 def coverage_loss(weights: Float[Tensor, "B N T S"], target_mask: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:
     """A price on looking twice at a place, See et al. 2017, arXiv:1704.04368, equation 12.
 
@@ -63,29 +56,3 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient.mul_(gradients[0]), None, None  # in its place: it is as large as the logits
-
-
-class _Divergence(torch.autograd.Function):
-    """With p and q the two predictions, the gradient by the first's logits is
-    (p (log p - log q - KL(p || q)) + p - q) / 2. The backward pass may run once only."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor) -> Tensor:
-        gradient = torch.empty_like(logits)
-        loss = torch.zeros((), device=logits.device)
-        halves = [half.split(CHUNK) for tensor in (logits, gradient) for half in tensor.chunk(2)]
-        for first, second, first_out, second_out in zip(*halves, strict=True):
-            log_p, log_q = torch.log_softmax(first.float(), dim=-1), torch.log_softmax(second.float(), dim=-1)
-            p, q = log_p.exp(), log_q.exp()
-            ratio, difference = log_p.sub_(log_q), p - q
-            p_to_q, q_to_p = (p * ratio).sum(dim=-1, keepdim=True), -(q * ratio).sum(dim=-1, keepdim=True)
-            loss += (p_to_q + q_to_p).sum() / 2
-            first_out.copy_(p.mul_(ratio - p_to_q).add_(difference).div_(2))
-            second_out.copy_(q.mul_(ratio.neg_().sub_(q_to_p)).sub_(difference).div_(2))
-        ctx.save_for_backward(gradient)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (gradient,) = ctx.saved_tensors
-        return gradient.mul_(gradients[0])

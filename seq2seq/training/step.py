@@ -11,7 +11,7 @@ from seq2seq.config import TrainingConfig
 from seq2seq.data.batching import Batch
 from seq2seq.device import is_out_of_memory, mixed_precision
 from seq2seq.errors import OutOfMemory, TrainingDiverged
-from seq2seq.training.loss import coverage_loss, cross_entropy, divergence
+from seq2seq.training.loss import coverage_loss, cross_entropy
 from seq2seq.training.state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -34,19 +34,15 @@ def train_step(state: TrainingState, batches: Sequence[Batch], num_tokens: int, 
     model, optimizer, scaler, settings = state.model, state.optimizer, state.scaler, state.settings
     loss = torch.zeros((), device=state.device)
     optimizer.zero_grad()
-    copies = 1 if settings.consistency == 0 else 2
     for batch in batches:
         with memory_errors_named(batch, settings):
-            batch = Batch(*(torch.cat([tensor] * copies) for tensor in batch))
             with mixed_precision(state.device, state.precision):
                 interval = settings.gradient_checkpoint_interval
                 logits, weights = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask, interval)
-            batch_loss = cross_entropy(logits, batch.target_out[batch.target_mask], settings.label_smoothing) / copies
+            batch_loss = cross_entropy(logits, batch.target_out[batch.target_mask], settings.label_smoothing)
             total = batch_loss
-            if copies == 2:
-                total = total + settings.consistency * divergence(logits)
             if settings.coverage_loss > 0:
-                total = total + settings.coverage_loss * coverage_loss(weights, batch.target_mask) / copies
+                total = total + settings.coverage_loss * coverage_loss(weights, batch.target_mask)
             scaler.scale(total / num_tokens).backward()
         loss += batch_loss.detach()
     loss = state.processes.sum_gradients(model.parameters(), loss)

@@ -3,14 +3,10 @@
 import pytest
 import torch
 
-from seq2seq.config import EncoderConfig, ModelConfig, TrainingConfig
+from seq2seq.config import TrainingConfig
 from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError, OutOfMemory
-from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.training.loss import cross_entropy, divergence
-from seq2seq.training.processes import Processes
-from seq2seq.training.state import build_state
-from seq2seq.training.step import memory_errors_named, train_step
+from seq2seq.training.step import memory_errors_named
 
 
 def test_accumulated_over_two_is_one_big_batch(training):
@@ -24,33 +20,6 @@ def test_gradient_checkpoints_train_the_same(training):
     training("whole", *training.CURVE)
     training("less", *training.CURVE, "training.gradient_checkpoint_interval=3")
     training.assert_same_curve("whole", "less")
-
-
-def test_reading_twice_without_dropout_changes_nothing(training):
-    training("once", *training.CURVE)
-    training("twice", *training.CURVE, "training.consistency=5")
-    training.assert_same_curve("once", "twice")
-
-
-def test_consistency_adds_the_divergence_of_two_draws_of_dropout():
-    batch = collate([[4, 5, 6], [7, 8]], [[8, 9], [10, 11, 12, 13]])
-    num_tokens = int(batch.target_mask.sum())
-    model = Seq2Seq(ModelConfig(embedding_size=16, encoder=EncoderConfig(dropout=0.5)), 20, 20)
-
-    torch.manual_seed(1)
-    source, source_mask, target_in, target_out, target_mask = (torch.cat([part, part]) for part in batch)
-    logits, _ = model(source, source_mask, target_in, target_mask)
-    loss = cross_entropy(logits, target_out[target_mask]) / 2 + 300 * divergence(logits)
-    assert divergence(logits.detach()) > 0
-    (loss / num_tokens).backward()
-    expected = torch.cat(
-        [grad.flatten() for parameter in model.parameters() if (grad := parameter.grad) is not None]
-    ).norm()
-
-    state = build_state(model, TrainingConfig(consistency=300.0), torch.float32, Processes("cpu"))
-    torch.manual_seed(1)
-    assert train_step(state, [batch], num_tokens, 1e-3) == pytest.approx(float(expected), rel=1e-4)
-    assert state.progress.num_tokens == num_tokens
 
 
 def test_resume_takes_another_cut_but_not_another_batch(training):
