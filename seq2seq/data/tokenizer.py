@@ -50,10 +50,11 @@ class Tokenizer:
         Raises:
             DataError: A model file is missing or damaged.
         """
-        joint = (Path(folder) / "joint.model").exists()
-        names = ["joint", "joint"] if joint else ["source", "target"]
-        source, target = (_load(Path(folder) / f"{name}.model") for name in names)
-        return cls(source, target, joint)
+        folder = Path(folder)
+        if (folder / "joint.model").exists():
+            model = _load(folder / "joint.model")
+            return cls(model, model, joint=True)
+        return cls(_load(folder / "source.model"), _load(folder / "target.model"), joint=False)
 
     def save(self, folder: str | Path) -> None:
         models = {"joint": self._source} if self.joint else {"source": self._source, "target": self._target}

@@ -163,4 +163,4 @@ STEPWISE = {"bahdanau": BahdanauDecoder, "conditional": ConditionalDecoder, "luo
 
 
 def _matrix(num_rows: int, size: int) -> nn.Parameter:
-    return nn.Parameter(torch.randn(num_rows, size) / math.sqrt(size))
+    return nn.Parameter(torch.empty(num_rows, size).normal_() / math.sqrt(size))

@@ -15,7 +15,7 @@ from seq2seq import Translator
 from seq2seq.config import Config
 from seq2seq.errors import ConfigError, DataError, UserError
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.sharing.model_files import _SizeLimit, read_model
+from seq2seq.sharing.model_files import _Unfilled, read_model
 from seq2seq.sharing.model_folder import FILES
 from seq2seq.sharing.shared_config import without_folders
 from seq2seq.visualization.inspection import inspect_run
@@ -43,13 +43,15 @@ def test_reads_what_was_saved(make_model):
         ({"decoder": {"style": "luong", "input_feeding": False}, "attention": {"score": "bilinear"}}, (13, 17)),
     ],
 )
-def test_a_model_of_ours_stays_within_the_size_of_its_weights(tmp_path, settings, sizes):
+def test_a_model_of_ours_stays_within_the_size_of_its_weights_and_draws_no_numbers(tmp_path, settings, sizes):
     """The limit is twice their number; what is built is exactly that number, whatever the model."""
     config = Config.model_validate({"data": DATA, "model": settings}).model
     weights = {name: weight.detach() for name, weight in Seq2Seq(config, *sizes).named_parameters()}
     save_file(weights, tmp_path / "model.safetensors")
-    with _SizeLimit(tmp_path / "model.safetensors") as limit:
+    drawn = torch.get_rng_state()
+    with _Unfilled(tmp_path / "model.safetensors") as limit:
         Seq2Seq(config, *sizes)
+    assert torch.equal(torch.get_rng_state(), drawn)
     assert limit._left == limit._held == sum(weight.numel() for weight in weights.values())
 
 
