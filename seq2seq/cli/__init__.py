@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not has_output:
             raise UserError("standard output is closed: send it to a file, or to /dev/null")
-        _import_torch()
+        if not getattr(options, "translations", []):  # those that were made before need no model to be scored
+            _import_torch()
         if getattr(options, "imports", []):
             from seq2seq.plugins import import_for_models
 
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _import_torch() -> None:
-    """All commands need it. What it makes stays: to look through that for garbage would take a seventh of the time."""
+    """What it makes stays: to look through that for garbage, again and again, would take a seventh of the time."""
     if "torch" not in sys.modules:
         gc.disable()
         import torch  # noqa: F401
