@@ -6,7 +6,6 @@ command needs when it runs: `--help` waits for none of it.
 """
 
 import argparse
-import gc
 import io
 import os
 import sys
@@ -35,8 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not has_output:
             raise UserError("standard output is closed: send it to a file, or to /dev/null")
-        if not getattr(options, "translations", []):  # those that were made before need no model to be scored
-            _import_torch()
         if getattr(options, "imports", []):
             from seq2seq.plugins import import_for_models
 
@@ -68,16 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell(f"interrupted{hint}")
         return 130
     return 0
-
-
-def _import_torch() -> None:
-    """What it makes stays: to look through that for garbage, again and again, would take a seventh of the time."""
-    if "torch" not in sys.modules:
-        gc.disable()
-        import torch  # noqa: F401
-
-        gc.freeze()
-        gc.enable()
 
 
 def open_missing_streams() -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from seq2seq.cli.arguments import LAYOUT, Commands, add_run, add_search, as_text
+from seq2seq.cli.imports import import_torch
 from seq2seq.cli.messages import tell
 from seq2seq.errors import UserError
 
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> None:
     if options.encoder and options.targets:
         raise UserError("--encoder and --target do not go together: an encoder reads the source alone")
 
+    import_torch()
     from seq2seq.visualization.attention_views import view_attention, view_self_attention
     from seq2seq.visualization.plots import plot_panels
     from seq2seq.visualization.terminal import draw_panels

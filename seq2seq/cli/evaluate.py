@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq.cli.arguments import LAYOUT, Commands, add_imports, add_search, add_shortlist, positive
+from seq2seq.cli.imports import import_torch
 from seq2seq.cli.messages import tell
 from seq2seq.errors import DataError, UserError
 
@@ -198,6 +199,7 @@ def _read(files: list[Path], run: Path, num_sentences: int) -> "list[System]":
 
 def _translate(options: argparse.Namespace, runs: list[Path], sources: list[str]) -> "list[System]":
     """The translations of each run, or of all together, and how fast they came."""
+    import_torch()
     from seq2seq.evaluation.speed import translate_timed
     from seq2seq.evaluation.systems import System
     from seq2seq.files import write_atomically

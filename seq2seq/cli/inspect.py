@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from seq2seq.cli.arguments import LAYOUT, Commands, add_run
+from seq2seq.cli.imports import import_torch
 
 
 def add_to(commands: Commands) -> None:
@@ -26,6 +27,7 @@ weights of input, state and context, all gates in one matrix.""",
 def run(options: argparse.Namespace) -> None:
     from shutil import get_terminal_size
 
+    import_torch()
     from seq2seq.visualization.inspection import format_inspection, inspect_run
 
     inspection = inspect_run(options.run)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.cli.arguments import LAYOUT, Commands, add_device, add_run
+from seq2seq.cli.imports import import_torch
 from seq2seq.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ examples:
 
 
 def run(options: argparse.Namespace) -> None:
+    import_torch()
     from seq2seq.inference.translator import Translator
 
     sources, targets = _read(options)

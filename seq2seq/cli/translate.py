@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from seq2seq.cli.arguments import LAYOUT, Commands, add_run, add_search, add_shortlist, as_text, positive
+from seq2seq.cli.imports import import_torch
 from seq2seq.cli.lines import Notes, read_chunks
 from seq2seq.errors import UserError
 
@@ -87,6 +88,7 @@ examples:
 
 
 def run(options: argparse.Namespace) -> None:
+    import_torch()
     from seq2seq.files import opened_atomically, require_writable
     from seq2seq.inference.translation import attention_record
     from seq2seq.inference.translator import Translator
