@@ -12,11 +12,11 @@ from seq2seq.errors import ConfigError
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
-def keep_little_code() -> None:
-    """PyTorch keeps the same code, too, for 1,024 shapes, half a megabyte each, whatever oneDNN keeps. The steps of a
-    search seldom have as many rows as others had: 64 are enough there. Call it before the first product.
+def keep_code(num_shapes: int) -> None:
+    """PyTorch keeps the same code, too, half a megabyte for each shape, whatever oneDNN keeps, and for 1,024 shapes
+    unless told. Call it before the first product; later calls have no effect.
     """
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", str(num_shapes))
 
 
 def choose_device(name: str) -> torch.device:

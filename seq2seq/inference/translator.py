@@ -14,7 +14,7 @@ from seq2seq.config import Config
 from seq2seq.data.batching import group_by_budget, pad
 from seq2seq.data.lexicon import Lexicon
 from seq2seq.data.tokenizer import EOS, Tokenizer
-from seq2seq.device import choose_device, keep_little_code, mixed_precision
+from seq2seq.device import choose_device, keep_code, mixed_precision
 from seq2seq.errors import ConfigError, UserError
 from seq2seq.inference.batch_search import BatchSearch
 from seq2seq.inference.ensemble import force
@@ -65,7 +65,7 @@ class Translator:
                 module was not imported, or the device is absent.
             DataError: The tokenizer is missing or damaged.
         """
-        keep_little_code()
+        keep_code(64)  # a step of a search seldom has as many rows as others had
         model, tokenizer, config, folder = read_model(run)
         return cls(model.to(choose_device(device)).eval(), tokenizer, config, folder=folder)
 

@@ -44,11 +44,15 @@ class _CrossEntropy(torch.autograd.Function):
         loss = torch.zeros((), device=logits.device)
         elsewhere = label_smoothing / logits.size(1)
         for rows, chosen, out in zip(logits.split(CHUNK), targets.split(CHUNK), gradient.split(CHUNK), strict=True):
-            chosen = chosen.unsqueeze(1)
-            log_probs = torch.log_softmax(rows.float(), dim=-1)
-            loss -= (1 - label_smoothing) * log_probs.gather(1, chosen).sum() + elsewhere * log_probs.sum()
-            difference = log_probs.exp_().sub_(elsewhere)
-            out.copy_(difference.scatter_add_(1, chosen, difference.new_full(chosen.shape, label_smoothing - 1)))
+            rows, chosen = rows.float(), chosen.unsqueeze(1)
+            probs = torch.softmax(rows, dim=-1)
+            # log-softmax is rows - log_sum, which the likeliest piece tells: its probability is at least 1 / V
+            log_sum = rows.amax(dim=1) - probs.amax(dim=1).log()
+            loss += (log_sum - (1 - label_smoothing) * rows.gather(1, chosen).squeeze(1)).sum()
+            if elsewhere > 0:
+                loss -= elsewhere * rows.sum()
+                probs -= elsewhere
+            out.copy_(probs.scatter_add_(1, chosen, probs.new_full(chosen.shape, label_smoothing - 1)))
         ctx.save_for_backward(gradient)
         return loss
 

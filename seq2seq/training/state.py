@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from seq2seq.config import TrainingConfig
+from seq2seq.device import keep_code
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.optimizer import build_optimizer
 from seq2seq.training.processes import Processes
@@ -93,6 +94,7 @@ def build_state(
     model: Seq2Seq, settings: TrainingConfig, precision: torch.dtype, processes: Processes
 ) -> TrainingState:
     """The state before the first step."""
+    keep_code(256)  # a step has some 35 shapes, and a batch is often as wide as one before
     averaged = None if settings.ema_decay is None else copy.deepcopy(model).requires_grad_(False)
     optimizer = build_optimizer(model, settings)
     scaler = torch.amp.GradScaler(processes.device.type, enabled=precision == torch.float16)

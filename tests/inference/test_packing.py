@@ -1,8 +1,3 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -74,30 +69,3 @@ def test_what_is_derived_from_a_linear_layer_is_left_as_it_is(model):
 def test_float64_has_no_packed_form(model):
     model.double()
     assert pack(model, torch.float32) is model
-
-
-GROWTH = """
-import sys
-from pathlib import Path
-import torch
-from seq2seq import Translator
-from seq2seq.inference.packing import PackedLinear
-
-def pages():
-    return int(Path("/proc/self/statm").read_text().split()[1])
-
-Translator.load(sys.argv[1], "cpu")
-packed, before = PackedLinear(torch.zeros(64, 64), None, torch.float32), pages()
-with torch.inference_mode():
-    for rows in range(1, 401):
-        packed(torch.zeros(rows, 64))
-print(pages() - before)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux for the memory")
-def test_code_for_shapes_that_are_gone_is_not_kept_in_translation(toy_run, monkeypatch):
-    monkeypatch.delenv("LRU_CACHE_CAPACITY", raising=False)
-    command = [sys.executable, "-c", GROWTH, str(toy_run)]
-    growth = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-    assert growth * os.sysconf("SC_PAGE_SIZE") < 100 * 2**20  # 46 MiB; 180 where all is kept
