@@ -40,4 +40,4 @@ def test_code_for_shapes_that_are_gone_is_not_kept(toy_run, monkeypatch, work, l
     monkeypatch.delenv("LRU_CACHE_CAPACITY", raising=False)
     command = [sys.executable, "-c", GROWTH, work, str(toy_run)]
     growth = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-    assert growth * os.sysconf("SC_PAGE_SIZE") < limit * 2**20
+    assert growth * os.sysconf("SC_PAGE_SIZE") < limit * 2**20  # 43 and 148 MiB; 238 where all is kept
