@@ -280,6 +280,8 @@ class ModelConfig(Section):
 
 class TrainingConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+    start_from: str | None = None
+    """Folder or hub name of a model whose weights and vocabulary training starts from (docs/training.md)."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the matrix products. `auto` takes bfloat16 where the processor multiplies it fast."""

@@ -5,13 +5,13 @@ from typing import Any
 
 from seq2seq.config import TABLE_FORMATS, Config
 
-PLACES = ("source", "target", *TABLE_FORMATS, "cache")
-"""Keys whose values are paths, under `data` and `model.vectors`."""
+PLACES = ("source", "target", *TABLE_FORMATS, "cache", "start_from")
+"""Keys whose values are paths, under `data`, `model.vectors` and `training`."""
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(@[\w./-]+)?", re.ASCII)
 
 
 def without_folders(config: Config) -> Config:
-    """The same settings, with nothing left of the paths to corpora and word vectors but their last names.
+    """The same settings, with nothing left of the paths to corpora, word vectors and other models but their last names.
 
     The folders would tell strangers about one's machine; a stranger's could lead anywhere on it. A dataset's name on
     the hub stays.
@@ -19,6 +19,7 @@ def without_folders(config: Config) -> Config:
     settings = config.model_dump(by_alias=True, mode="json")
     settings["data"] = _shortened(settings["data"])
     settings["model"]["vectors"] = _shortened(settings["model"]["vectors"])
+    settings["training"] = _shortened(settings["training"])
     return Config.model_validate(settings)
 
 

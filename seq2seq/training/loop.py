@@ -16,6 +16,7 @@ from seq2seq.errors import TrainingStopped
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.batches import StoredBatches, StreamedBatches
 from seq2seq.training.checkpoint import load_checkpoint, save_checkpoint
+from seq2seq.training.fine_tuning import read_start
 from seq2seq.training.optimizer import learning_rate
 from seq2seq.training.preparation import prepare
 from seq2seq.training.processes import Processes
@@ -49,14 +50,17 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
     goes_on = resume and has_checkpoint(run)
     if not goes_on:
         require_widths(config.model)  # before the corpus is read
+    start = None if goes_on else read_start(config)
     if settings.tensorboard:
         require_tensorboard()
     with processes.main_first():
-        data = prepare(config, run, processes)
+        data = prepare(config, run, processes, None if start is None else start.tokenizer)
     torch.manual_seed(settings.seed)
     model = Seq2Seq(config.model, data.tokenizer.source_size, data.tokenizer.target_size)
     if not goes_on:
         start_from_vectors(model, data.tokenizer, config.model.vectors)
+    if start is not None:
+        model.load_state_dict(start.model.state_dict())
     state = build_state(model.to(processes.device).train(), settings, precision, processes)
     progress, num_shares = state.progress, state.num_shares
     if processes.rank:

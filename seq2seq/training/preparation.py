@@ -36,8 +36,8 @@ class TrainingData(NamedTuple):
     validation_text: Corpus
 
 
-def prepare(config: Config, run: Path, processes: Processes) -> TrainingData:
-    """Read and tokenize the training and validation splits; train the tokenizer if the run has none.
+def prepare(config: Config, run: Path, processes: Processes, tokenizer: Tokenizer | None = None) -> TrainingData:
+    """Read and tokenize the training and validation splits; train the tokenizer if the run has none and none is given.
 
     Leaves data.json in the run folder: per split the pairs read, kept and dropped, their tokens, and the SHA-256 of the
     text; and that of the tokenizer. When streaming it has nothing of the training split. Processes other than the
@@ -61,7 +61,7 @@ def prepare(config: Config, run: Path, processes: Processes) -> TrainingData:
     if not data.streaming:
         description = {"train": _training_text(read, run, processes.is_main)} | description
     check_unchanged(run, description)
-    tokenizer = _tokenizer(config, run, read, description)
+    tokenizer = _tokenizer(config, run, read, description, tokenizer)
     description["tokenizer"] = {"sha256": tokenizer.fingerprint}
     check_unchanged(run, description)
     for side, size in (("source", tokenizer.source_size), ("target", tokenizer.target_size)):
@@ -106,9 +106,14 @@ def _training_text(read: Read, run: Path, is_main: bool) -> dict[str, Any]:
     return _describe_text(found)
 
 
-def _tokenizer(config: Config, run: Path, read: Read, description: dict[str, Any]) -> Tokenizer:
+def _tokenizer(
+    config: Config, run: Path, read: Read, description: dict[str, Any], given: Tokenizer | None
+) -> Tokenizer:
     if (run / "tokenizer").exists():
         return Tokenizer.load(run / "tokenizer")
+    if given is not None:
+        given.save(run / "tokenizer")
+        return given
     limit = config.tokenizer.learn_from
     num_pairs = limit if config.data.streaming else description["train"]["read"]
     corpus = Corpus([], [])

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 FIXED_AT_RESUME = (
     "data.source_language", "data.target_language", "data.max_length", "data.streaming", "data.shuffle_buffer",
-    "tokenizer", "model", "training.seed", "training.precision", "training.optimizer",
+    "tokenizer", "model", "training.seed", "training.start_from", "training.precision", "training.optimizer",
 )  # fmt: skip
 """Settings that decide what is learned and in which order; the others may change when a run is resumed. Of the corpora
 the content is compared (data.json), not the place; of training.batch_tokens the tokens a step that come of it."""

@@ -311,13 +311,15 @@ def test_shared_settings_name_no_folder():
         "test": {"hub": "/home/me/corpus", "split": "all/test"},
     }
     settings |= {"cache": "/home/me/cache"}
-    config = Config.model_validate({"data": DATA | settings, "model": {"vectors": {"target": "me/b.vec"}}})
+    sections = {"data": DATA | settings, "training": {"start_from": "me/runs/large"}}
+    config = Config.model_validate(sections | {"model": {"vectors": {"target": "me/b.vec"}}})
     shared = without_folders(config)
     assert shared.data.train.model_dump(exclude_none=True) == {"source": "a.en", "target": "a.fr"}
     assert shared.data.validation.model_dump(exclude_none=True) == {"json_file": "val.jsonl", "source_column": "x/y"}
     assert shared.data.test is not None
     assert shared.data.test.model_dump(exclude_none=True) == {"hub": "corpus", "split": "all/test"}
     assert (shared.data.cache, shared.model.vectors.target) == ("cache", "b.vec")
+    assert shared.training.start_from == "large"
     public = Config.model_validate({"data": DATA})
     assert without_folders(public) == public
     assert without_folders(shared) == shared

@@ -1,0 +1,33 @@
+"""Training that starts from a trained model (`training.start_from`)."""
+
+from seq2seq.config import Config
+from seq2seq.errors import ConfigError
+from seq2seq.sharing.model_files import ModelFiles, read_model
+from seq2seq.sharing.model_folder import read_config
+from seq2seq.training.run_folder import differences
+
+FREE = ("tokenizer.learn_from", "tokenizer.sampling_alpha")
+"""Settings of the tokenizer and the model that may differ from those of the model that training starts from; and the
+dropouts."""
+
+
+def read_start(config: Config) -> ModelFiles | None:
+    """The model that training starts from; None where it starts from random weights.
+
+    Raises:
+        ConfigError, DataError: There is no such model, or it has other settings, which the message names.
+    """
+    name = config.training.start_from
+    if name is None:
+        return None
+    if config.model.vectors.source is not None or config.model.vectors.target is not None:
+        raise ConfigError("training.start_from and model.vectors both say what the embeddings start from: give one")
+    changed = differences(read_config(name), config)
+    refused = [line for key, line in changed.items() if key.startswith(("tokenizer.", "model.")) and not _is_free(key)]
+    if refused:
+        raise ConfigError(f"{name}: training cannot start from it with other settings: {'; '.join(refused)}")
+    return read_model(name)
+
+
+def _is_free(key: str) -> bool:
+    return key in FREE or key.endswith("dropout") or key.startswith("model.vectors.")
