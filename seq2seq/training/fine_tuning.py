@@ -1,10 +1,14 @@
 """Training that starts from a trained model (`training.start_from`)."""
 
+import logging
+
 from seq2seq.config import Config
 from seq2seq.errors import ConfigError
 from seq2seq.sharing.model_files import ModelFiles, read_model
 from seq2seq.sharing.model_folder import read_config
 from seq2seq.training.run_folder import differences
+
+log = logging.getLogger(__name__)
 
 FREE = ("tokenizer.learn_from", "tokenizer.sampling_alpha")
 """Settings of the tokenizer and the model that may differ from those of the model that training starts from; and the
@@ -26,6 +30,7 @@ def read_start(config: Config) -> ModelFiles | None:
     refused = [line for key, line in changed.items() if key.startswith(("tokenizer.", "model.")) and not _is_free(key)]
     if refused:
         raise ConfigError(f"{name}: training cannot start from it with other settings: {'; '.join(refused)}")
+    log.info("starting from the weights and the vocabulary of %s", name)
     return read_model(name)
 
 

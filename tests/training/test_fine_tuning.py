@@ -1,3 +1,4 @@
+import logging
 import shutil
 
 import pytest
@@ -23,7 +24,8 @@ def weights(folder, name="model.safetensors"):
     return load_file(folder / name)
 
 
-def test_starts_from_the_weights_and_the_vocabulary(training, toy, trained):
+def test_starts_from_the_weights_and_the_vocabulary(training, toy, trained, caplog):
+    caplog.set_level(logging.INFO)
     training("tuned", *trained, "training.max_steps=1", "training.learning_rate=1e-9", "training.seed=2")
     before, after = weights(toy / "trained"), weights(toy / "tuned")
     assert before.keys() == after.keys()
@@ -31,6 +33,7 @@ def test_starts_from_the_weights_and_the_vocabulary(training, toy, trained):
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-8)
     tokenizers = [Tokenizer.load(toy / run / "tokenizer").fingerprint for run in ("trained", "tuned")]
     assert tokenizers[0] == tokenizers[1]
+    assert f"starting from the weights and the vocabulary of {toy}/trained" in caplog.text
 
 
 def test_learns_the_other_text_better_than_from_nothing(training, toy, trained):
