@@ -10,9 +10,9 @@ from seq2seq.training.run_folder import differences
 
 log = logging.getLogger(__name__)
 
-FREE = ("tokenizer.learn_from", "tokenizer.sampling_alpha")
+FREE = ("tokenizer.learn_from", "tokenizer.sampling_alpha", "model.vectors.frozen")
 """Settings of the tokenizer and the model that may differ from those of the model that training starts from; and the
-dropouts."""
+dropouts. Word vectors are in its weights: their files are not read again."""
 
 
 def read_start(config: Config) -> ModelFiles | None:
@@ -24,8 +24,6 @@ def read_start(config: Config) -> ModelFiles | None:
     name = config.training.start_from
     if name is None:
         return None
-    if config.model.vectors.source is not None or config.model.vectors.target is not None:
-        raise ConfigError("training.start_from and model.vectors both say what the embeddings start from: give one")
     changed = differences(read_config(name), config)
     refused = [line for key, line in changed.items() if key.startswith(("tokenizer.", "model.")) and not _is_free(key)]
     if refused:
@@ -35,4 +33,4 @@ def read_start(config: Config) -> ModelFiles | None:
 
 
 def _is_free(key: str) -> bool:
-    return key in FREE or key.endswith("dropout") or key.startswith("model.vectors.")
+    return key in FREE or key.endswith("dropout")

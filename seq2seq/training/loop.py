@@ -48,19 +48,20 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
     processes = Processes(settings.device)
     precision = choose_precision(settings.precision, processes.device)
     goes_on = resume and has_checkpoint(run)
-    if not goes_on:
-        require_widths(config.model)  # before the corpus is read
-    start = None if goes_on else read_start(config)
+    start = None if goes_on else read_start(config)  # before the corpus is read, as is the next
+    if not goes_on and start is None:
+        require_widths(config.model)
     if settings.tensorboard:
         require_tensorboard()
     with processes.main_first():
         data = prepare(config, run, processes, None if start is None else start.tokenizer)
     torch.manual_seed(settings.seed)
     model = Seq2Seq(config.model, data.tokenizer.source_size, data.tokenizer.target_size)
-    if not goes_on:
-        start_from_vectors(model, data.tokenizer, config.model.vectors)
     if start is not None:
         model.load_state_dict(start.model.state_dict())
+        start = None  # a second set of weights, no longer needed
+    elif not goes_on:
+        start_from_vectors(model, data.tokenizer, config.model.vectors)
     state = build_state(model.to(processes.device).train(), settings, precision, processes)
     progress, num_shares = state.progress, state.num_shares
     if processes.rank:

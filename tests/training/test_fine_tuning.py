@@ -93,7 +93,24 @@ def test_no_such_model(training, toy):
         training("tuned", f"training.start_from={toy}/empty")
 
 
-def test_word_vectors_besides_are_refused(training, toy, trained):
+@pytest.fixture
+def vectors(toy):
     (toy / "words.vec").write_text("1 16\n" + "a" + " 1" * 16 + "\n")
-    with pytest.raises(ConfigError, match=r"training\.start_from and model\.vectors both say"):
-        training("tuned", *trained, f"model.vectors.source={toy}/words.vec")
+    return f"model.vectors.source={toy}/words.vec"
+
+
+def test_word_vectors_are_in_the_weights_and_their_file_is_not_read_again(training, toy, vectors):
+    training("trained", *TRAINED, vectors, "model.vectors.frozen=source")
+    (toy / "words.vec").unlink()
+    start = f"training.start_from={toy}/trained"
+    training("tuned", start, vectors, "model.vectors.frozen=source")
+    training("unfrozen", start, vectors)
+    name = "source_embedding.weight"
+    before, frozen, unfrozen = (weights(toy / run)[name] for run in ("trained", "tuned", "unfrozen"))
+    assert torch.equal(frozen, before)
+    assert not torch.equal(unfrozen, before)
+
+
+def test_other_word_vectors_are_refused(training, toy, trained, vectors):
+    with pytest.raises(ConfigError, match=r"model\.vectors\.source: None then, '.*/words\.vec' now$"):
+        training("tuned", *trained, vectors)
