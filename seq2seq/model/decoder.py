@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from seq2seq.model.attention import Attended, Attention, AttentionState, Memory, NoAttention
 from seq2seq.model.dropout import Dropout
 from seq2seq.model.encoder import Encoded
-from seq2seq.model.rnn import CELLS, Hidden, Layers, RecurrentStack, join_layers, run_sequence, split_layers
+from seq2seq.model.rnn import CELLS, RNNS, Hidden, Layers, RecurrentStack, join_layers, run_sequence, split_layers
 
 
 class DecoderState(NamedTuple):
@@ -186,29 +186,39 @@ class InputFeedingDecoder(nn.Module):
 
 class LuongDecoder(nn.Module):
     """Luong et al. 2015 without input feeding: nothing in the recurrence depends on attention, so that the whole
-    sequence runs through it in one call and all queries attend at once."""
+    sequence runs through each layer in one call and all queries attend at once."""
 
     def __init__(
         self,
         bridge: Bridge,
         attention: Attention | NoAttention,
-        rnn: nn.GRU | nn.LSTM,
+        cell: str,
+        hidden_size: int,
+        num_layers: int,
+        embedding_size: int,
         output_size: int,
         dropout: float,
         layer_norm: bool,
     ):
         super().__init__()
-        self.bridge, self.attention, self.rnn = bridge, attention, rnn
-        self.readout = Readout(rnn.hidden_size + attention.context_size, output_size, dropout, layer_norm)
+        self.bridge, self.attention, rnn = bridge, attention, RNNS[cell]
+        sizes = [embedding_size] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(rnn(size, hidden_size, batch_first=True) for size in sizes)
+        self.dropout = Dropout(dropout)  # cuDNN's own, between layers, has a random state that no checkpoint holds
+        self.readout = Readout(hidden_size + attention.context_size, output_size, dropout, layer_norm)
 
     def first_state(self, encoded: Encoded) -> DecoderState:
         no_feed = encoded.states.new_zeros(encoded.states.size(0), 0)
         return DecoderState(self.bridge(encoded), no_feed, self.attention.first_state(encoded.mask))
 
     def forward(self, embeddings: Float[Tensor, "B T E"], state: DecoderState, memory: Memory) -> Decoded:
-        layers_first = [part.transpose(0, 1).contiguous() for part in state.hidden]  # [L, B, H]
-        is_lstm = len(layers_first) == 2
-        states, last = run_sequence(self.rnn, embeddings, tuple(layers_first) if is_lstm else layers_first[0])
-        hidden = tuple(part.transpose(0, 1) for part in (last if is_lstm else (last,)))
+        states, layers = embeddings, []
+        for index, (rnn, hidden) in enumerate(zip(self.layers, split_layers(state.hidden), strict=True)):
+            inputs = states if index == 0 else self.dropout(states)
+            first = tuple(part.unsqueeze(0).contiguous() for part in hidden)  # [1, B, H]
+            is_lstm = len(first) == 2
+            states, last = run_sequence(rnn, inputs, first if is_lstm else first[0])
+            layers.append(tuple(part.squeeze(0) for part in (last if is_lstm else (last,))))
         context, weights, attention_state = self.attention(states, memory, state.attention)
-        return Decoded(self.readout(states, context), DecoderState(hidden, state.feed, attention_state), weights)
+        next_state = DecoderState(join_layers(layers), state.feed, attention_state)
+        return Decoded(self.readout(states, context), next_state, weights)

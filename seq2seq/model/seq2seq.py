@@ -20,7 +20,7 @@ from seq2seq.model.decoder import (
 )
 from seq2seq.model.dropout import Dropout
 from seq2seq.model.encoder import RNNEncoder
-from seq2seq.model.rnn import RNNS, RecurrentStack
+from seq2seq.model.rnn import RecurrentStack
 from seq2seq.model.transformer import TransformerEncoder
 
 
@@ -150,9 +150,7 @@ def build_decoder(config: ModelConfig) -> BahdanauDecoder | InputFeedingDecoder 
     common = {"output_size": config.output_size, "dropout": settings.dropout, "layer_norm": config.layer_norm}
     sizes = (settings.hidden_size, settings.num_layers)
     if settings.style == "luong" and not settings.input_feeding:
-        between = settings.dropout if settings.num_layers > 1 else 0.0
-        rnn = RNNS[settings.cell](config.embedding_size, *sizes, batch_first=True, dropout=between)
-        return LuongDecoder(bridge, attention, rnn, **common)
+        return LuongDecoder(bridge, attention, settings.cell, *sizes, config.embedding_size, **common)
     decoder = STEPWISE[settings.style]
     stack = RecurrentStack(settings.cell, *sizes, settings.dropout)
     return decoder(bridge, attention, stack, embedding_size=config.embedding_size, **common)
