@@ -293,6 +293,8 @@ class TrainingConfig(Section):
     gradient_checkpoint_interval: PositiveInt | None = None
     """Keep the decoder's state after each so many target steps only, and compute those between anew in the backward
     pass: less memory, more time. Something like the square root of a long target's length saves most."""
+    cuda_graphs: bool = True
+    """On a GPU, record the work on a batch once for each shape and replay it: sooner launched (docs/performance.md)."""
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
     betas: tuple[Probability, Probability] = (0.9, 0.999)
@@ -328,8 +330,7 @@ class TrainingConfig(Section):
     keep_best: Annotated[int, Field(ge=0)] = 0
     """Weights of the best so many validations stay in the folder `best`, for `seq2seq average`."""
     tensorboard: bool = False
-    """Also write for TensorBoard, into the run folder's `tensorboard`: the curves, and the attention of a few fixed
-    sentences. Needs the extra `tensorboard`."""
+    """Also write curves and the attention of a few sentences for TensorBoard, which the extra `tensorboard` brings."""
     skip_nonfinite_steps: Annotated[int, Field(ge=0)] = 0
     """Updates that a run may leave out because the loss or the gradient is not finite, before that stops it."""
 

@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import seq2seq.model.decoder
-import seq2seq.training.step
+import seq2seq.training.gradients
 from benchmark.parts import Part, Place, Times, times
 from benchmark.train import setting_config
 from measuring.environment import Environment, environment
@@ -103,7 +103,7 @@ def random_batch(num_sentences: int, length: int, vocabulary: int) -> Batch:
 def training_times(state: TrainingState, batch: Batch, repeats: int = REPEATS) -> Times:
     places: list[Place] = [
         *model_places(state.model),
-        (seq2seq.training.step, "cross_entropy", "loss"),
+        (seq2seq.training.gradients, "cross_entropy", "loss"),
         (torch.nn.utils, "clip_grad_norm_", "norm of the gradient"),
         (state.optimizer, "step", "optimizer"),
     ]

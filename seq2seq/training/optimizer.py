@@ -11,9 +11,13 @@ from seq2seq.config import TrainingConfig
 def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2015, arXiv:1412.6980) or AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), without
     what is frozen."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+    trained = trained_parameters(model)
     return optimizer(trained, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True)
+
+
+def trained_parameters(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int) -> float:

@@ -1,15 +1,21 @@
 """What a training step works on, and how far a run has come."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from seq2seq.config import TrainingConfig
+from seq2seq.data.batching import Batch
 from seq2seq.device import keep_code
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.training.optimizer import build_optimizer
+from seq2seq.training.gradients import add_gradients
+from seq2seq.training.graphs import GraphedPass
+from seq2seq.training.optimizer import build_optimizer, trained_parameters
 from seq2seq.training.processes import Processes
 
 
@@ -74,10 +80,17 @@ class TrainingState:
     progress: Progress
     processes: Processes
     settings: TrainingConfig
+    add_gradients: Callable[[Batch, int], torch.Tensor]
+    """From a batch and the target tokens of the whole step to the batch's loss; adds to the parameters' gradients."""
 
     @property
     def device(self) -> torch.device:
         return self.processes.device
+
+    @property
+    def keeps_gradients(self) -> bool:
+        """Whether each parameter's gradient stays one tensor, to which CUDA graphs add."""
+        return isinstance(self.add_gradients, GraphedPass)
 
     @property
     def judged(self) -> Seq2Seq:
@@ -90,12 +103,23 @@ class TrainingState:
         return self.settings.accumulate * self.processes.count
 
 
+def copy_model(model: Seq2Seq) -> Seq2Seq:
+    copied = copy.deepcopy(model)
+    for module in copied.modules():
+        if isinstance(module, nn.RNNBase):
+            module.flatten_parameters()  # cuDNN wants them side by side, where a copy does not put them
+    return copied
+
+
 def build_state(
     model: Seq2Seq, settings: TrainingConfig, precision: torch.dtype, processes: Processes
 ) -> TrainingState:
     """The state before the first step."""
     keep_code(256)  # a step has some 35 shapes, and a batch is often as wide as one before
-    averaged = None if settings.ema_decay is None else copy.deepcopy(model).requires_grad_(False)
+    averaged = None if settings.ema_decay is None else copy_model(model).requires_grad_(False)
     optimizer = build_optimizer(model, settings)
     scaler = torch.amp.GradScaler(processes.device.type, enabled=precision == torch.float16)
-    return TrainingState(model, averaged, optimizer, scaler, precision, Progress(), processes, settings)
+    run = partial(add_gradients, model, settings, precision, scaler)
+    if processes.device.type == "cuda" and settings.cuda_graphs and settings.gradient_checkpoint_interval is None:
+        run = GraphedPass(partial(run, padded=True), trained_parameters(model))
+    return TrainingState(model, averaged, optimizer, scaler, precision, Progress(), processes, settings, run)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from seq2seq.config import TrainingConfig
 from seq2seq.data.batching import Batch
-from seq2seq.device import is_out_of_memory, mixed_precision
+from seq2seq.device import is_out_of_memory
 from seq2seq.errors import OutOfMemory, TrainingDiverged
-from seq2seq.training.loss import coverage_loss, cross_entropy
 from seq2seq.training.state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -30,21 +30,14 @@ def train_step(state: TrainingState, batches: Sequence[Batch], num_tokens: int, 
     Raises:
         TrainingDiverged: The loss or the gradient is not finite; the weights are untouched.
         OutOfMemory: A batch is too large.
+        ConfigError: The model cannot be recorded as a CUDA graph.
     """
     model, optimizer, scaler, settings = state.model, state.optimizer, state.scaler, state.settings
     loss = torch.zeros((), device=state.device)
-    optimizer.zero_grad()
+    optimizer.zero_grad(set_to_none=not state.keeps_gradients)
     for batch in batches:
         with memory_errors_named(batch, settings):
-            with mixed_precision(state.device, state.precision):
-                interval = settings.gradient_checkpoint_interval
-                logits, weights = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask, interval)
-            batch_loss = cross_entropy(logits, batch.target_out[batch.target_mask], settings.label_smoothing)
-            total = batch_loss
-            if settings.coverage_loss > 0:
-                total = total + settings.coverage_loss * coverage_loss(weights, batch.target_mask)
-            scaler.scale(total / num_tokens).backward()
-        loss += batch_loss.detach()
+            loss += state.add_gradients(batch, num_tokens)
     loss = state.processes.sum_gradients(model.parameters(), loss)
     scaler.unscale_(optimizer)
     limit = settings.clip_grad_norm
@@ -75,8 +68,8 @@ def update_average(state: TrainingState) -> None:
     if state.averaged is None or state.settings.ema_decay is None:
         return
     decay = min(state.settings.ema_decay, (1 + state.progress.step) / (10 + state.progress.step))
-    for average, weight in zip(state.averaged.parameters(), state.model.parameters(), strict=True):
-        average.lerp_(weight, 1 - decay)
+    average = get_ema_multi_avg_fn(decay)
+    average(list(state.averaged.parameters()), list(state.model.parameters()), state.progress.step)
 
 
 def describe_batch(batch: Batch) -> str:

@@ -3,24 +3,25 @@ import math
 import pytest
 import torch
 
+from seq2seq.data.tokenizer import PAD
 from seq2seq.training.loss import coverage_loss, cross_entropy
 
 
 def test_sum_over_tokens_worked_out_by_hand():
     logits = torch.log(torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))
-    assert float(cross_entropy(logits, torch.tensor([0, 2]))) == pytest.approx(-math.log(0.5) - math.log(0.8))
+    assert float(cross_entropy(logits, torch.tensor([1, 2]))) == pytest.approx(-math.log(0.25) - math.log(0.8))
 
 
 def test_label_smoothing_worked_out_by_hand():
     probabilities = [0.5, 0.25, 0.25]
     logits = torch.log(torch.tensor([probabilities]))
-    smoothed = [0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3]
+    smoothed = [0.1 / 3, 0.9 + 0.1 / 3, 0.1 / 3]
     expected = -sum(share * math.log(p) for share, p in zip(smoothed, probabilities, strict=True))
-    assert float(cross_entropy(logits, torch.tensor([0]), label_smoothing=0.1)) == pytest.approx(expected)
+    assert float(cross_entropy(logits, torch.tensor([1]), label_smoothing=0.1)) == pytest.approx(expected)
 
 
 def test_half_precision_logits_are_summed_in_float32():
-    loss = cross_entropy(torch.zeros(3, 5, dtype=torch.bfloat16), torch.tensor([0, 1, 2]))
+    loss = cross_entropy(torch.zeros(3, 5, dtype=torch.bfloat16), torch.tensor([1, 2, 3]))
     assert loss.dtype == torch.float32
     assert float(loss) == pytest.approx(3 * math.log(5))
 
@@ -28,10 +29,11 @@ def test_half_precision_logits_are_summed_in_float32():
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 def test_loss_and_gradient_equal_torch_over_several_chunks(label_smoothing):
     logits, targets = torch.randn(700, 13), torch.randint(0, 13, (700,))
+    assert PAD in targets  # which counts for nothing
     results = []
     for function in (
         cross_entropy,
-        lambda *a: torch.nn.functional.cross_entropy(*a[:2], reduction="sum", label_smoothing=a[2]),
+        lambda *a: torch.nn.functional.cross_entropy(*a[:2], ignore_index=PAD, reduction="sum", label_smoothing=a[2]),
     ):
         leaf = logits.clone().requires_grad_()
         loss = function(leaf, targets, label_smoothing)
