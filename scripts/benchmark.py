@@ -5,6 +5,7 @@
     python scripts/benchmark.py start runs/multi30k
     python scripts/benchmark.py breakdown
     python scripts/benchmark.py scaling
+    python scripts/benchmark.py batches                     # for a GPU
     python scripts/benchmark.py report                      # the tables of docs/performance.md, made anew
 
 What is compared runs in processes of its own that take turns; leave the machine alone meanwhile. What is measured is
@@ -18,11 +19,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark.batches import BATCH_MODELS, BEAMS, MODELS, TRAINING_SIZES, TRANSLATION_SIZES, measure_batches
 from benchmark.breakdown import measure_breakdown
 from benchmark.report import write_report
 from benchmark.scaling import measure_scaling
 from benchmark.start import IMPORT, SENTENCE, measure_start
-from benchmark.tables import breakdown_table, scaling_table, start_table, training_table, translation_table
+from benchmark.tables import (
+    batches_table,
+    breakdown_table,
+    scaling_table,
+    start_table,
+    training_table,
+    translation_table,
+)
 from benchmark.train import KEY as TRAINING_KEY
 from benchmark.train import SETTINGS, measure_training
 from benchmark.translate import KEY as TRANSLATION_KEY
@@ -117,6 +126,22 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         )  # fmt: skip
         _add_threads(found)
 
+    batches = command(
+        "batches", "the speed of training and translation over the sentences of a batch, on random ids", _batches
+    )
+    batches.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="replaces settings of the config")
+    _add_model(batches)
+    batches.add_argument(
+        "--models", metavar="NAME", nargs="+", choices=MODELS, default=list(BATCH_MODELS),
+        help=f"of {', '.join(MODELS)} (default: {' '.join(BATCH_MODELS)})",
+    )  # fmt: skip
+    for name, sizes in (("training", TRAINING_SIZES), ("translation", TRANSLATION_SIZES), ("beams", BEAMS)):
+        what = "beam sizes" if name == "beams" else f"sentences a batch in {name}"
+        default = " ".join(map(str, sizes))
+        batches.add_argument(
+            f"--{name}", metavar="N", nargs="*", type=positive, default=sizes, help=f"{what} (default: {default})"
+        )
+
     report = command(
         "report", "write what the folder of results has into the page's sections, and the picture", _report
     )
@@ -179,6 +204,11 @@ def _breakdown(options: argparse.Namespace) -> str:
 def _scaling(options: argparse.Namespace) -> str:
     arguments = (options.results, options.config, options.setting, options.overrides, options.threads)
     return scaling_table(measure_scaling(*arguments))
+
+
+def _batches(options: argparse.Namespace) -> str:
+    sizes = (options.training, options.translation, options.beams)
+    return batches_table(measure_batches(options.results, options.config, options.models, options.overrides, *sizes))
 
 
 def _report(options: argparse.Namespace) -> str:

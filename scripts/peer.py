@@ -38,6 +38,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.add_argument("--attention", choices=("bahdanau", "luong"), default="bahdanau", help="(%(default)s)")
         command.add_argument("--cell", choices=("gru", "lstm"), default="gru", help="(%(default)s)")
         command.add_argument("--threads", metavar="N", type=positive, default=2, help="(%(default)s)")
+        command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(%(default)s)")
     training.add_argument("--updates", metavar="N", type=positive, default=60, help="(%(default)s)")
     translation.add_argument("--beam", metavar="K", type=positive, default=5, help="(%(default)s)")
     return parser.parse_args(arguments)
@@ -45,7 +46,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
-    peer = PEERS[options.peer](options.folder)
+    peer = PEERS[options.peer](options.folder, getattr(options, "device", "cpu"))
 
     def work() -> int:
         if options.command == "setup":

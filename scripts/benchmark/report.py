@@ -6,10 +6,18 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from benchmark.batches import Batches
 from benchmark.breakdown import Breakdown
 from benchmark.contest import Contest
 from benchmark.scaling import Scaling, draw
-from benchmark.tables import breakdown_table, scaling_table, start_table, training_table, translation_table
+from benchmark.tables import (
+    batches_table,
+    breakdown_table,
+    scaling_table,
+    start_table,
+    training_table,
+    translation_table,
+)
 from benchmark.train import SETTINGS
 from seq2seq.config import Section
 from seq2seq.errors import UserError
@@ -30,6 +38,7 @@ def write_report(results: Path, page: Path) -> list[Path]:
         "start": lambda: _of(results / "start.json", Contest, start_table),
         "breakdown": lambda: _of(results / "breakdown.json", Breakdown, breakdown_table),
         "scaling": lambda: _scaling(results, page),
+        "batches": lambda: _of(results / "batches.json", Batches, batches_table),
     }
     tables = {name: text for name, make in makers.items() if (text := make()) is not None}
     if not tables:

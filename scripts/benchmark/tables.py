@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from benchmark.batches import Batches
 from benchmark.breakdown import Breakdown
 from benchmark.contest import PEAK, Contest
 from benchmark.scaling import AXES, Scaling
@@ -125,6 +126,26 @@ def breakdown_table(found: Breakdown) -> str:
             "scaled to those without it.",
         ]
     )
+
+
+def batches_table(found: Batches) -> str:
+    """One table for training and one for translation, whose batches are of other sizes."""
+    here, tables = found.environment, []
+    for kind in ("training", "translation"):
+        curves = [curve for curve in found.curves if curve.what.startswith(kind) and curve.tokens_per_second]
+        if curves:
+            sizes = list(curves[0].tokens_per_second)
+            rows = [
+                [
+                    curve.model,
+                    f"{curve.parameters / 1e6:.0f} M",
+                    curve.what,
+                    *(three_digits(curve.tokens_per_second[size]) for size in sizes),
+                ]
+                for curve in curves
+            ]
+            tables.append(table(["model", "parameters", "target tokens/s", *map(str, sizes)], rows))
+    return "\n\n".join([*tables, f"Measured {here.date} at commit {here.commit} on {here.machine}."])
 
 
 def scaling_table(found: Scaling) -> str:

@@ -46,8 +46,8 @@ class Eole(Peer):
             },
             "training": {
                 "model_path": f"models/{model.name}",
-                "world_size": 0,
-                "gpu_ranks": [],
+                "world_size": int(self.on_gpu),
+                "gpu_ranks": [0] if self.on_gpu else [],
                 "compute_dtype": "fp32",
                 "optim": "adam",
                 "learning_rate": 0.001,
@@ -71,6 +71,7 @@ class Eole(Peer):
 
     def translation(self, config: Path, model: Model, beam: int) -> Sequence[str | Path]:
         files = ["-src", "input.source.pieces", "-output", "output.pieces"]
-        size = ["-batch_size", str(SENTENCES), "-batch_type", "sents", "-world_size", "0", "-compute_dtype", "fp32"]
+        size = ["-batch_size", str(SENTENCES), "-batch_type", "sents", "-compute_dtype", "fp32"]
+        size += ["-world_size", "1", "-gpu_ranks", "0"] if self.on_gpu else ["-world_size", "0"]
         model_path = ["-model_path", f"models/{model.name}"]
         return [self.python.with_name("eole"), "predict", *model_path, *files, "-beam_size", str(beam), *size]

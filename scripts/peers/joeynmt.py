@@ -39,7 +39,7 @@ class JoeyNMT(Peer):
             "name": model.name,
             "joeynmt_version": "2.3.0",
             "model_dir": f"models/{model.name}",
-            "use_cuda": False,
+            "use_cuda": self.on_gpu,
             "random_seed": 1,
             "data": {
                 "train": "train",

@@ -53,8 +53,9 @@ class Peer(ABC):
     speed: str
     """Matches target tokens a second in a line of the log."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, device: str = "cpu"):
         self.folder = folder
+        self.on_gpu = device == "cuda"
         self.python = folder / "venv" / "bin" / "python"
 
     @abstractmethod
