@@ -54,7 +54,8 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Torch has a class for it on a GPU only."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+    said = ("allocate memory", "out of memory")  # the latter where CUDA itself finds it
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in said)
 
 
 def onednn_has_bfloat16() -> bool:

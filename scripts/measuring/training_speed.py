@@ -8,7 +8,7 @@ import torch
 
 from seq2seq.config import Config
 from seq2seq.data.batching import collate
-from seq2seq.data.tokenized import StoredPairs
+from seq2seq.data.tokenized import Pairs, StoredPairs
 from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.device import choose_precision
 from seq2seq.model.seq2seq import Seq2Seq
@@ -19,11 +19,14 @@ from seq2seq.training.state import Progress, TrainingState, build_state
 from seq2seq.training.step import train_step
 
 WARMUP = 2
-"""Steps before the clock starts: the first ones allocate memory. Where CUDA graphs are recorded, all that are timed."""
+"""Steps before the clock starts: the first ones allocate memory."""
 
 
 def tokens_per_second(config: Config, tokenizer: Tokenizer, pairs: StoredPairs, steps: int) -> float:
-    """Target tokens (</s> included) a second over so many optimizer steps of a new model on the first batches."""
+    """Target tokens (</s> included) a second over so many optimizer steps of a new model on the first batches.
+
+    Where CUDA graphs are recorded, that is done before, in a step on each of them.
+    """
     training = config.training
     state = new_state(config, tokenizer.source_size, tokenizer.target_size)
     device = state.device
@@ -31,13 +34,18 @@ def tokens_per_second(config: Config, tokenizer: Tokenizer, pairs: StoredPairs, 
     rate = partial(learning_rate, training, total_steps=batches.per_epoch)
 
     chosen = list(islice(batches.after(Progress()), WARMUP + steps))
-    before = chosen if state.keeps_gradients else chosen[:WARMUP]
+
+    def train_on(chosen: Pairs, rate: float) -> None:
+        train_step(state, [collate(*chosen).to(device)], chosen.num_target_tokens, rate)
+
+    if state.graphs is not None:
+        for each in chosen:
+            train_on(each, rate(1))
     started = clock(device)
-    for step, pairs_of_step in enumerate([*before, *chosen[WARMUP:]], start=1):
-        if step == len(before) + 1:
+    for step, each in enumerate(chosen, start=1):
+        if step == WARMUP + 1:
             state.progress.num_tokens, started = 0, clock(device)
-        batch = collate(*pairs_of_step).to(device)
-        train_step(state, [batch], pairs_of_step.num_target_tokens, rate(step))
+        train_on(each, rate(step))
     return state.progress.num_tokens / (clock(device) - started)
 
 

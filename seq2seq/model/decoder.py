@@ -201,9 +201,9 @@ class LuongDecoder(nn.Module):
         layer_norm: bool,
     ):
         super().__init__()
-        self.bridge, self.attention, rnn = bridge, attention, RNNS[cell]
+        self.bridge, self.attention = bridge, attention
         sizes = [embedding_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(rnn(size, hidden_size, batch_first=True) for size in sizes)
+        self.layers = nn.ModuleList(RNNS[cell](size, hidden_size, batch_first=True) for size in sizes)
         self.dropout = Dropout(dropout)  # cuDNN's own, between layers, has a random state that no checkpoint holds
         self.readout = Readout(hidden_size + attention.context_size, output_size, dropout, layer_norm)
 

@@ -49,7 +49,7 @@ def save_checkpoint(folder: Path, state: TrainingState) -> None:
                 "optimizer": state.optimizer.state_dict(),
                 "scaler": state.scaler.state_dict(),
                 "random": randoms,
-                "machine": describe_machine(state.device, state.precision),
+                "machine": describe_machine(state),
                 "tokens_per_step": state.settings.batch_tokens * state.num_shares,
             },
             content,
@@ -117,7 +117,7 @@ def load_checkpoint(folder: Path, state: TrainingState) -> None:
     require_tokens_per_step(state, tokens_per_step)
     for group in state.optimizer.param_groups:  # the moments are restored, the settings are the config's
         group.update({name: state.optimizer.defaults[name] for name in ("betas", "weight_decay")})
-    now = describe_machine(state.device, state.precision)
+    now = describe_machine(state)
     for name in sorted(now):
         if machine.get(name) != now[name]:
             log.info(
@@ -190,11 +190,13 @@ def require_tokens_per_step(state: TrainingState, before: int) -> None:
         )
 
 
-def describe_machine(device: torch.device, precision: torch.dtype) -> dict[str, str]:
+def describe_machine(state: TrainingState) -> dict[str, str]:
     """What decides the rounding of sums, and so whether a resumed run is bit for bit the unbroken one."""
-    return {
+    on_gpu = state.device.type == "cuda"
+    described = {
         "torch": str(torch.__version__),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})",
-        "precision": str(precision).removeprefix("torch."),
+        "device": torch.cuda.get_device_name(state.device) if on_gpu else f"cpu ({platform.machine()})",
+        "precision": str(state.precision).removeprefix("torch."),
         "number of threads": str(torch.get_num_threads()),
     }
+    return described | ({"use of CUDA graphs": str(state.graphs is not None).lower()} if on_gpu else {})

@@ -23,7 +23,7 @@ def add_gradients(
     """Add the gradient of a batch's loss / `num_tokens` to the parameters'; returns the cross-entropy, a sum.
 
     Args:
-        padded: Predict padding, too, which the loss leaves out: more work, but of a size that the batch's shape tells,
+        padded: Predict padding, too, which the loss leaves out: more work, but its size is told by the batch's shape,
             so that the processor need not wait for the device to count.
     """
     target_mask = None if padded else batch.target_mask

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.data.batching import Batch
-from seq2seq.device import is_out_of_memory
 from seq2seq.errors import ConfigError
 
 Pass = Callable[[Batch, Tensor], Tensor]
 """From a batch and the target tokens of its whole step to its loss; adds to the gradients."""
 MAX_GRAPHS = 256
-"""Of more shapes of batches than these the graph that was used least recently is made anew when it is needed."""
+"""Beyond so many shapes of batches the graph unused for longest is dropped, and recorded anew when it is needed."""
 
 
 class Shape(NamedTuple):
@@ -44,6 +43,8 @@ class Recorded(NamedTuple):
 
 class GraphedPass:
     """Calls a pass over a batch, recording it once for each shape and replaying it from then on.
+
+    A replay repeats what was launched on the device, not the Python that launched it.
 
     Args:
         run: Waits for nothing on the device, and takes a padding target token for none.
@@ -80,12 +81,13 @@ class GraphedPass:
         try:
             loss, graph = record(lambda: self.run(wide, count), self.gradients, self.pool)
         except RuntimeError as error:
-            if is_out_of_memory(error):
+            if not any(word in str(error) for word in ("synchroniz", "captur")):
                 raise
             reason = str(error).strip().splitlines()[0]
             raise ConfigError(
                 f"training.cuda_graphs is true, but this model cannot be recorded as a CUDA graph: {reason}; "
-                "set training.cuda_graphs=false, or let your own parts ask the device for no numbers (.item(), nonzero)"
+                "set training.cuda_graphs=false, or let your own parts exchange no numbers with the device (.item(), "
+                "nonzero, torch.tensor(..., device=...))"
             ) from error
         self.pool = graph.pool()
         return Recorded(wide, count, graph, loss)
@@ -123,7 +125,7 @@ def fill(wide: Batch, batch: Batch) -> None:
 def no_waiting() -> Iterator[None]:
     """Where the processor would wait for the device, it is an error: a graph cannot hold that."""
     before = torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings(action="ignore"):  # that it is new, and may not find all
+    with warnings.catch_warnings(action="ignore"):  # torch says that this mode is a prototype
         torch.cuda.set_sync_debug_mode("error")
     try:
         yield
@@ -132,7 +134,7 @@ def no_waiting() -> Iterator[None]:
 
 
 def _round_up(size: int) -> int:
-    """To a multiple of 4, or of as many as keep the padding under an eighth."""
+    """To a multiple of 4; from 64 on, to one that adds less than an eighth."""
     unit = 4
     while size >= 16 * unit:
         unit *= 2

@@ -1,7 +1,6 @@
 """What a training step works on, and how far a run has come."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -80,17 +79,22 @@ class TrainingState:
     progress: Progress
     processes: Processes
     settings: TrainingConfig
-    add_gradients: Callable[[Batch, int], torch.Tensor]
-    """From a batch and the target tokens of the whole step to the batch's loss; adds to the parameters' gradients."""
+    graphs: GraphedPass | None = None
+    """On a GPU, what `add_gradients` does, recorded for each shape of batch. It made the gradients, and keeps them."""
+
+    def add_gradients(self, batch: Batch, num_tokens: int) -> torch.Tensor:
+        """From a batch and the target tokens of its whole step to the batch's loss; adds to the parameters' gradients.
+
+        Raises:
+            ConfigError: The model cannot be recorded as a CUDA graph.
+        """
+        if self.graphs is not None:
+            return self.graphs(batch, num_tokens)
+        return add_gradients(self.model, self.settings, self.precision, self.scaler, batch, num_tokens)
 
     @property
     def device(self) -> torch.device:
         return self.processes.device
-
-    @property
-    def keeps_gradients(self) -> bool:
-        """Whether each parameter's gradient stays one tensor, to which CUDA graphs add."""
-        return isinstance(self.add_gradients, GraphedPass)
 
     @property
     def judged(self) -> Seq2Seq:
@@ -119,7 +123,8 @@ def build_state(
     averaged = None if settings.ema_decay is None else copy_model(model).requires_grad_(False)
     optimizer = build_optimizer(model, settings)
     scaler = torch.amp.GradScaler(processes.device.type, enabled=precision == torch.float16)
-    run = partial(add_gradients, model, settings, precision, scaler)
+    graphs = None
     if processes.device.type == "cuda" and settings.cuda_graphs and settings.gradient_checkpoint_interval is None:
-        run = GraphedPass(partial(run, padded=True), trained_parameters(model))
-    return TrainingState(model, averaged, optimizer, scaler, precision, Progress(), processes, settings, run)
+        run = partial(add_gradients, model, settings, precision, scaler, padded=True)
+        graphs = GraphedPass(run, trained_parameters(model))
+    return TrainingState(model, averaged, optimizer, scaler, precision, Progress(), processes, settings, graphs)

@@ -34,9 +34,9 @@ def train_step(state: TrainingState, batches: Sequence[Batch], num_tokens: int, 
     """
     model, optimizer, scaler, settings = state.model, state.optimizer, state.scaler, state.settings
     loss = torch.zeros((), device=state.device)
-    optimizer.zero_grad(set_to_none=not state.keeps_gradients)
+    optimizer.zero_grad(set_to_none=state.graphs is None)
     for batch in batches:
-        with memory_errors_named(batch, settings):
+        with memory_errors_named(batch, settings, state.graphs is not None):
             loss += state.add_gradients(batch, num_tokens)
     loss = state.processes.sum_gradients(model.parameters(), loss)
     scaler.unscale_(optimizer)
@@ -69,7 +69,7 @@ def update_average(state: TrainingState) -> None:
         return
     decay = min(state.settings.ema_decay, (1 + state.progress.step) / (10 + state.progress.step))
     average = get_ema_multi_avg_fn(decay)
-    average(list(state.averaged.parameters()), list(state.model.parameters()), state.progress.step)
+    average(list(state.averaged.parameters()), list(state.model.parameters()), 0)  # the last has no meaning
 
 
 def describe_batch(batch: Batch) -> str:
@@ -96,7 +96,7 @@ def explain_divergence(state: TrainingState, batches: Sequence[Batch], loss: flo
 
 
 @contextmanager
-def memory_errors_named(batch: Batch, settings: TrainingConfig) -> Iterator[None]:
+def memory_errors_named(batch: Batch, settings: TrainingConfig, has_graphs: bool = False) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -106,4 +106,5 @@ def memory_errors_named(batch: Batch, settings: TrainingConfig) -> Iterator[None
             f"out of memory on {describe_batch(batch)}: lower training.batch_tokens ({settings.batch_tokens} now) and "
             f"raise training.accumulate ({settings.accumulate} now) by the same factor, which trains the same, also "
             "with --resume; or set training.gradient_checkpoint_interval, or lower data.max_length"
+            + ("; or set training.cuda_graphs=false: graphs take up to twice the memory" if has_graphs else "")
         ) from error

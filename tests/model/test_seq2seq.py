@@ -9,6 +9,7 @@ from seq2seq.config import ModelConfig
 from seq2seq.data.batching import collate
 from seq2seq.model.attention import AttentionState
 from seq2seq.model.decoder import DecoderState
+from seq2seq.model.dropout import Dropout
 from seq2seq.model.normalizers import NORMALIZERS
 from seq2seq.model.scores import SCORES
 from seq2seq.model.seq2seq import Seq2Seq
@@ -166,9 +167,9 @@ def test_gradient_checkpoints_change_nothing(style, attention):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_gradient_checkpoints_draw_the_same_dropout_again(style, monkeypatch):
-    model, batch = make(style, word_dropout=0.5), make_batch()
+    model, batch = make(style, layers=2, word_dropout=0.5), make_batch()
     for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
+        if isinstance(module, Dropout):
             module.p = 0.5
     _, gradients, _ = run_backward(model, batch, 2)
     monkeypatch.setattr("seq2seq.model.seq2seq.checkpoint", lambda function, *values, **options: function(*values))

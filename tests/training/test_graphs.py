@@ -7,7 +7,7 @@ import torch
 
 from seq2seq.config import Config
 from seq2seq.data.batching import collate
-from seq2seq.errors import ConfigError
+from seq2seq.errors import ConfigError, OutOfMemory
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training import graphs
 from seq2seq.training.gradients import add_gradients
@@ -62,7 +62,7 @@ def make_state(**model):
 
 def graphed(state):
     run = partial(add_gradients, state.model, state.settings, state.precision, state.scaler, padded=True)
-    state.add_gradients = GraphedPass(run, state.model.parameters())
+    state.graphs = GraphedPass(run, state.model.parameters())
     return state
 
 
@@ -121,15 +121,27 @@ def test_a_model_that_cannot_be_recorded_is_an_error_that_says_what_to_do(monkey
         raise RuntimeError("called a synchronizing CUDA operation\nand more")
 
     monkeypatch.setattr(graphs, "record", record)
-    message = r"cannot be recorded as a CUDA graph: called a synchronizing CUDA operation; set training.cuda_graphs=fal"
+    message = r"cannot be recorded as a CUDA graph: called a synchronizing CUDA operation; set training.cuda_graphs="
     with pytest.raises(ConfigError, match=message):
         train_step(graphed(make_state()), [BATCHES[0]], 8, 1e-3)
 
 
-def test_too_large_a_batch_is_still_named(monkeypatch):
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: out of memory")]
+)
+def test_too_large_a_batch_is_still_named(monkeypatch, error):
     def record(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(graphs, "record", record)
-    with pytest.raises(Exception, match=r"out of memory on a batch of 2 pairs"):
+    with pytest.raises(OutOfMemory, match=r"out of memory on a batch of 2 pairs .*; or set training.cuda_graphs=false"):
+        train_step(graphed(make_state()), [BATCHES[0]], 8, 1e-3)
+
+
+def test_an_error_of_the_model_is_not_taken_for_one_of_recording(monkeypatch):
+    def record(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(graphs, "record", record)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
         train_step(graphed(make_state()), [BATCHES[0]], 8, 1e-3)
