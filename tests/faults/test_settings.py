@@ -84,3 +84,13 @@ def test_fault_53_settings_that_there_are_not(corpus, answer):
         ("model.encoder.cell=rnn", "model.encoder.cell is 'rnn': input should be 'gru', 'lstm' or 'transformer'"),
     ]:
         answer(f"{TRAIN} {override}", message)
+
+
+def test_fault_60_models_to_start_from_that_do_not_fit(run, answer):
+    for settings, message in [
+        ("training.start_from=gone", "gone"),
+        ("training.start_from=train.in", "train.in"),
+        ("training.start_from=run model.decoder.cell=lstm", "run: training cannot start from it with other settings"),
+        ("training.start_from=run tokenizer.vocabulary_size=30", "tokenizer.vocabulary_size"),
+    ]:
+        answer(f"{TRAIN} {settings}", message)
