@@ -138,7 +138,7 @@ def batches_table(found: Batches) -> str:
             rows = [
                 [
                     curve.model,
-                    f"{curve.parameters / 1e6:.0f} M",
+                    _millions(curve.parameters),
                     curve.what,
                     *(three_digits(curve.tokens_per_second[size]) for size in sizes),
                 ]
@@ -146,6 +146,10 @@ def batches_table(found: Batches) -> str:
             ]
             tables.append(table(["model", "parameters", "target tokens/s", *map(str, sizes)], rows))
     return "\n\n".join([*tables, f"Measured {here.date} at commit {here.commit} on {here.machine}."])
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f} M" if count < 1e7 else f"{count / 1e6:.0f} M"
 
 
 def scaling_table(found: Scaling) -> str:

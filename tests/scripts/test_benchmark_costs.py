@@ -1,13 +1,15 @@
 """The benchmark's account of where time goes, how many FLOPs there are, and the page it all is written to."""
 
+import runpy
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
 from torch import nn
 
-from benchmark import breakdown, contest, parts, report, scaling, train
+from benchmark import batches, breakdown, contest, parts, report, scaling, train
 from measuring.environment import environment
 from measuring.training_speed import new_state
 from seq2seq.errors import UserError
@@ -124,6 +126,38 @@ def test_scaling_measures_a_speed():
     assert scaling.training_speed(BASE, "bahdanau-gru", overrides, **sizes) > 0
 
 
+def test_batches_are_measured_in_training_and_with_each_beam(tmp_path, capsys):
+    sizes = ["--training", "3", "4", "--translation", "2", "--beams", "1", "3"]
+    arguments = ["batches", *SMALL, "--config", BASE, "--results", str(tmp_path), "--models", "luong-gru", *sizes]
+    assert runpy.run_path(str(SCRIPTS / "benchmark.py"))["main"](arguments) == 0
+    found = batches.Batches.model_validate_json((tmp_path / "batches.json").read_bytes())
+    assert [curve.what for curve in found.curves] == ["training", "translation, greedy", "translation, beam 3"]
+    assert [list(curve.tokens_per_second) for curve in found.curves] == [[3, 4], [2], [2]]
+    assert all(speed > 0 for curve in found.curves for speed in curve.tokens_per_second.values())
+    state = state_of("luong-gru", 8000)
+    assert found.curves[0].parameters == sum(parameter.numel() for parameter in state.model.parameters())
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| model | parameters | target tokens/s | 3 | 4 |"
+    assert sum(line.startswith("| luong-gru | 0.2 M | translation, ") for line in lines) == 2
+
+
+def test_a_translation_is_as_long_as_is_said():
+    config = train.setting_config(BASE, "bahdanau-gru", SMALL)
+    found = []
+
+    class Timed(batches.BatchSearch):
+        def __call__(self, *given):
+            found.append(super().__call__(*given))
+            return found[-1]
+
+    with patch.object(batches, "BatchSearch", Timed):
+        assert batches.translation_speed(config, state_of("bahdanau-gru", 8000).model.eval(), 8000, 2, 3) > 0
+    assert len(found) == 1 + batches.SEARCHES
+    lengths = {len(hypotheses[0].ids) for hypotheses in found[0]}
+    assert min(lengths) >= batches.LENGTH + 1
+    assert max(lengths) <= batches.LENGTH + 1 + 10
+
+
 def some_results(folder: Path) -> None:
     here = environment()
 
@@ -175,6 +209,12 @@ def some_results(folder: Path) -> None:
     }
     of_sizes = scaling.Scaling(environment=here, threads=2, setting="luong-gru", overrides=[], points=points)
     (folder / "scaling.json").write_text(of_sizes.model_dump_json())
+    curves = [
+        batches.Curve(model="luong-gru", parameters=11_900_000, what=what, tokens_per_second={size: 1000.0 * size})
+        for what, size in (("training", 64), ("translation, greedy", 8))
+    ]
+    of_batches = batches.Batches(environment=here, overrides=[], curves=curves)
+    (folder / "batches.json").write_text(of_batches.model_dump_json())
 
 
 def test_the_report_writes_the_sections_and_nothing_else(tmp_path):
@@ -182,7 +222,7 @@ def test_the_report_writes_the_sections_and_nothing_else(tmp_path):
 
     some_results(tmp_path)
     page = tmp_path / "page.md"
-    names = ("train", "translate", "start", "breakdown", "scaling")
+    names = ("train", "translate", "start", "breakdown", "scaling", "batches")
     sections = "".join(f"About {name}.\n\n<!-- benchmark: {name} -->\nold\n<!-- end: {name} -->\n" for name in names)
     page.write_text(f"# Page\n{sections}The end.\n")
     assert report.write_report(tmp_path, page) == [page, tmp_path / "page-scaling.png"]
@@ -190,7 +230,7 @@ def test_the_report_writes_the_sections_and_nothing_else(tmp_path):
     assert "old" not in text
     assert "data.test" not in text
     assert text.startswith("# Page\nAbout train.\n\n<!-- benchmark: train -->\n\n| model |")
-    assert text.endswith("<!-- end: scaling -->\nThe end.\n")
+    assert text.endswith("<!-- end: batches -->\nThe end.\n")
     for line in (
         "| bahdanau-gru | ours, auto | 7,000 | – | 600 | – |",
         "| luong-gru | ours, auto | 8,000 | 8.00 | 600 | 0.50 |",
@@ -198,6 +238,9 @@ def test_the_report_writes_the_sections_and_nothing_else(tmp_path):
         "| beam 5 | ours, float32 | 300 | 4,570 | 500 |",
         "| `seq2seq translate` | 1.50 | 1.20 |",
         "| encoder | 100.00 | 150.00 | 50% |",
+        "| model | parameters | target tokens/s | 64 |",
+        "| luong-gru | 12 M | training | 64,000 |",
+        "| luong-gru | 12 M | translation, greedy | 8,000 |",
         "100.0 GFLOP: 200 GFLOP/s over the whole step, 50% of the 400 GFLOP/s",
     ):
         assert line in text

@@ -78,6 +78,17 @@ def test_a_training_counts_by_the_median_of_its_log(peer, capsys):
     for part, expected in zip(found, ("lstm", "40"), strict=True):
         assert expected in part
     assert {"luong", "general"} & {config["model"]["decoder"].get(key) for key in ("attention", "global_attention")}
+    assert on_gpu(config) in (False, [])
+
+
+def test_a_peer_works_on_a_gpu_where_told_to(peer, capsys):
+    name, folder = peer
+    assert script.main([name, "train", str(folder), "--updates", "40", "--device", "cuda"]) == 0
+    assert on_gpu(yaml.safe_load((folder / "bahdanau-gru.yaml").read_text())) in (True, [0])
+
+
+def on_gpu(config):
+    return config["use_cuda"] if "use_cuda" in config else config["training"]["gpu_ranks"]
 
 
 def test_a_translation_counts_without_its_start(peer, capsys):
