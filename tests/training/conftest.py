@@ -11,10 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from seq2seq.config import Config
 from seq2seq.config_file import load_config
+from seq2seq.data.batching import Batch, collate
+from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.loop import train
+from seq2seq.training.processes import Processes
 from seq2seq.training.run_folder import open_run
-from seq2seq.training.state import Progress
+from seq2seq.training.state import Progress, TrainingState, build_state
 from seq2seq.training.step import train_step
 
 
@@ -66,6 +70,32 @@ class Training:
 @pytest.fixture
 def training(toy: Path) -> Training:
     return Training(toy)
+
+
+@pytest.fixture
+def batches() -> list[Batch]:
+    """Of ids below 17 and 19; the first has 8 target tokens, and the last is as wide as the first when both are padded
+    to a multiple of 4."""
+    return [
+        collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]]),
+        collate([[4], [5], [6, 7], [8], [9]], [[8], [9], [10], [11], [12, 13, 14, 15]]),
+        collate([[5]], [[6, 7, 8, 9, 10]]),
+    ]
+
+
+@pytest.fixture
+def new_state():
+    """Makes the state before the first step, of such settings of the model and the training, for those ids."""
+
+    def make(model: dict | None = None, device: str = "cpu", precision: str = "float32", **training) -> TrainingState:
+        corpus = {"source": "a", "target": "b"}
+        data = {"source_language": "in", "target_language": "out", "train": corpus, "validation": corpus}
+        config = Config.model_validate({"data": data, "model": model or {}, "training": training})
+        torch.manual_seed(0)
+        made = Seq2Seq(config.model, 17, 19).to(device).train()
+        return build_state(made, config.training, getattr(torch, precision), Processes(device))
+
+    return make
 
 
 class Killed(Exception):

@@ -3,9 +3,7 @@
 import pytest
 import torch
 
-from seq2seq.config import Config
 from seq2seq.config_file import load_config
-from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError
 from seq2seq.inference.translator import Translator
 from seq2seq.model.scores import SCORES, Dot
@@ -13,9 +11,7 @@ from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training import graphs
 from seq2seq.training.graphs import empty_batch, fill
 from seq2seq.training.loop import train
-from seq2seq.training.processes import Processes
 from seq2seq.training.run_folder import open_run
-from seq2seq.training.state import build_state
 from seq2seq.training.step import train_step
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -45,25 +41,13 @@ def test_encoder_stays_out_of_float16_under_autocast(toy):
     assert encoded.states.dtype == torch.float32
 
 
-def make_state(model=None, **training):
-    corpus = {"source": "a", "target": "b"}
-    data = {"source_language": "in", "target_language": "out", "train": corpus, "validation": corpus}
-    training = {"device": "cuda", "precision": "float32"} | training
-    config = Config.model_validate({"data": data, "model": model or {}, "training": training})
-    torch.manual_seed(0)
-    model = Seq2Seq(config.model, 17, 19).cuda().train()
-    return build_state(model, config.training, getattr(torch, config.training.precision), Processes("cuda"))
-
-
 def gradients(state):
     return [parameter.grad.clone() for parameter in state.model.parameters()]
 
 
-BATCHES = [
-    collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]]),
-    collate([[4], [5], [6, 7], [8], [9]], [[8], [9], [10], [11], [12, 13, 14, 15]]),
-    collate([[5]], [[6, 7, 8, 9, 10]]),
-]
+@pytest.fixture
+def batches(batches):
+    return [batch.to(torch.device("cuda")) for batch in batches]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +72,11 @@ BATCHES = [
         {"attention": {"score": "none"}},
     ],
 )
-def test_graphs_give_the_gradients_of_single_launches(model):
+def test_graphs_give_the_gradients_of_single_launches(new_state, batches, model):
     model = model | {side: {"dropout": 0.0} | model.get(side, {}) for side in ("encoder", "decoder")}
-    states = [make_state(model, cuda_graphs=graphs, label_smoothing=0.1) for graphs in (True, False)]
+    states = [new_state(model, "cuda", cuda_graphs=recorded, label_smoothing=0.1) for recorded in (True, False)]
     assert [state.graphs is None for state in states] == [False, True]
-    for batch in (*BATCHES, *BATCHES):
-        batch = batch.to(torch.device("cuda"))
+    for batch in (*batches, *batches):
         norms = [train_step(state, [batch], int(batch.target_mask.sum()), 1e-6) for state in states]
         assert norms[0] == pytest.approx(norms[1], rel=1e-2)
         for one, other in zip(*map(gradients, states), strict=True):
@@ -101,12 +84,10 @@ def test_graphs_give_the_gradients_of_single_launches(model):
     assert states[0].progress.loss_sum == pytest.approx(states[1].progress.loss_sum, rel=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_batches_of_a_step_add_up_though_graphs_come_and_go(monkeypatch, precision):
+def test_batches_of_a_step_add_up_though_graphs_come_and_go(new_state, batches, monkeypatch):
     monkeypatch.setattr(graphs, "MAX_GRAPHS", 1)
     model = {side: {"dropout": 0.0} for side in ("encoder", "decoder")}
-    states = [make_state(model, cuda_graphs=recorded, precision=precision) for recorded in (True, False)]
-    batches = [batch.to(torch.device("cuda")) for batch in BATCHES]
+    states = [new_state(model, "cuda", cuda_graphs=recorded) for recorded in (True, False)]
     num_tokens = sum(int(batch.target_mask.sum()) for batch in batches)
     for _ in range(2):
         norms = [train_step(state, batches, num_tokens, 1e-6) for state in states]
@@ -115,9 +96,9 @@ def test_batches_of_a_step_add_up_though_graphs_come_and_go(monkeypatch, precisi
             assert float((one - other).norm()) < 2e-2 * float(other.norm()) + 1e-4
 
 
-def test_a_replay_draws_the_dropout_that_a_pass_would_and_each_draws_anew():
+def test_a_replay_draws_the_dropout_that_a_pass_would_and_each_draws_anew(new_state, batches):
     dropout = {side: {"dropout": 0.3} for side in ("encoder", "decoder")}
-    state, batch = make_state(dropout), BATCHES[0].to(torch.device("cuda"))
+    state, batch = new_state(dropout, "cuda"), batches[0]
     graphed = state.graphs
     graphed(batch, 8)  # records
     results = []
@@ -153,10 +134,9 @@ def test_resumes_bit_for_bit(training, model, precision):
     training.assert_same("whole", "parts")
 
 
-def test_hard_attention_draws_within_a_graph():
-    batch = BATCHES[0].to(torch.device("cuda"))
-    state = make_state({"attention": {"normalizer": "hard"}})
-    assert train_step(state, [batch], 8, 0.0) != train_step(state, [batch], 8, 0.0)
+def test_hard_attention_draws_within_a_graph(new_state, batches):
+    state = new_state({"attention": {"normalizer": "hard"}}, "cuda")
+    assert train_step(state, batches[:1], 8, 0.0) != train_step(state, batches[:1], 8, 0.0)
 
 
 class Asking(Dot):
@@ -165,9 +145,9 @@ class Asking(Dot):
         return scores * (1.0 if scores.sum().item() > 0 else 2.0)
 
 
-def test_a_part_that_asks_the_device_is_refused_and_works_without_graphs(monkeypatch):
+def test_a_part_that_asks_the_device_is_refused_and_works_without_graphs(new_state, batches, monkeypatch):
     monkeypatch.setitem(SCORES, "asking", Asking)
-    model, batch = {"attention": {"score": "asking", "projection": "none"}}, BATCHES[0].to(torch.device("cuda"))
+    model = {"attention": {"score": "asking", "projection": "none"}}
     with pytest.raises(ConfigError, match=r"cannot be recorded as a CUDA graph: .*; set training.cuda_graphs=false"):
-        train_step(make_state(model), [batch], 8, 1e-3)
-    assert train_step(make_state(model, cuda_graphs=False), [batch], 8, 1e-3) > 0
+        train_step(new_state(model, "cuda"), batches[:1], 8, 1e-3)
+    assert train_step(new_state(model, "cuda", cuda_graphs=False), batches[:1], 8, 1e-3) > 0

@@ -5,22 +5,12 @@ from functools import partial
 import pytest
 import torch
 
-from seq2seq.config import Config
 from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError, OutOfMemory
-from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training import graphs
 from seq2seq.training.gradients import add_gradients
 from seq2seq.training.graphs import GraphedPass, Shape
-from seq2seq.training.processes import Processes
-from seq2seq.training.state import build_state
 from seq2seq.training.step import train_step
-
-BATCHES = [
-    collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]]),
-    collate([[4], [5], [6, 7], [8], [9]], [[8], [9], [10], [11], [12, 13, 14, 15]]),
-    collate([[5]], [[6, 7, 8, 9, 10]]),
-]
 
 
 class Replayed:
@@ -50,14 +40,7 @@ def recorded(monkeypatch):
     return pools
 
 
-def make_state(**model):
-    corpus = {"source": "a", "target": "b"}
-    data = {"source_language": "in", "target_language": "out", "train": corpus, "validation": corpus}
-    model = {"embedding_size": 8, "encoder": {"hidden_size": 6}, "decoder": {"hidden_size": 10}} | model
-    training = {"label_smoothing": 0.1} | ({} if "score" in model.get("attention", {}) else {"coverage_loss": 0.5})
-    config = Config.model_validate({"data": data, "model": model, "training": training})
-    torch.manual_seed(0)
-    return build_state(Seq2Seq(config.model, 17, 19).eval(), config.training, torch.float32, Processes("cpu"))
+SMALL = {"embedding_size": 8, "encoder": {"hidden_size": 6}, "decoder": {"hidden_size": 10}}
 
 
 def graphed(state):
@@ -82,9 +65,10 @@ def graphed(state):
     + [{"decoder": {"style": "luong", "input_feeding": False}}, {"attention": {"score": "none"}}]
     + [{"encoder": {"cell": "transformer", "hidden_size": 8, "num_heads": 2}}],
 )
-def test_padding_to_a_shape_changes_neither_loss_nor_gradient(recorded, model):
-    plain, padded = make_state(**model), graphed(make_state(**model))
-    for batch in (*BATCHES, *BATCHES):
+def test_padding_to_a_shape_changes_neither_loss_nor_gradient(recorded, new_state, batches, model):
+    training = {"label_smoothing": 0.1} | ({} if "score" in model.get("attention", {}) else {"coverage_loss": 0.5})
+    plain, padded = new_state(SMALL | model, **training), graphed(new_state(SMALL | model, **training))
+    for batch in (*batches, *batches):
         for state in (plain, padded):
             train_step(state, [batch], int(batch.target_mask.sum()), 1e-6)  # Adam makes much of the smallest gradients
         for one, other in zip(plain.model.parameters(), padded.model.parameters(), strict=True):
@@ -93,17 +77,17 @@ def test_padding_to_a_shape_changes_neither_loss_nor_gradient(recorded, model):
     assert len(recorded) == 2  # the first and the last have one shape
 
 
-def test_several_batches_add_up_to_one_step(recorded):
-    plain, padded = make_state(), graphed(make_state())
-    num_tokens = sum(int(batch.target_mask.sum()) for batch in BATCHES)
-    norms = [train_step(state, BATCHES, num_tokens, 1e-2) for state in (plain, padded)]
+def test_several_batches_add_up_to_one_step(recorded, new_state, batches):
+    plain, padded = new_state(SMALL), graphed(new_state(SMALL))
+    num_tokens = sum(int(batch.target_mask.sum()) for batch in batches)
+    norms = [train_step(state, batches, num_tokens, 1e-2) for state in (plain, padded)]
     assert norms[0] == pytest.approx(norms[1], rel=1e-5)
     assert plain.progress.loss_sum == pytest.approx(padded.progress.loss_sum, rel=1e-6)
 
 
-def test_graphs_share_memory_and_the_least_recent_goes(recorded, monkeypatch):
+def test_graphs_share_memory_and_the_least_recent_goes(recorded, new_state, monkeypatch):
     monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
-    state = graphed(make_state())
+    state = graphed(new_state(SMALL))
     shapes = [collate([[4] * length], [[5] * length]) for length in (2, 6, 10)]
     for index in (0, 1, 0, 2, 0, 1):
         train_step(state, [shapes[index]], 8, 1e-3)
@@ -116,32 +100,32 @@ def test_shapes_are_few_and_little_is_padding(size, shape):
     assert Shape.for_batch(batch) == (4, shape, shape)
 
 
-def test_a_model_that_cannot_be_recorded_is_an_error_that_says_what_to_do(monkeypatch):
+def test_a_model_that_cannot_be_recorded_is_an_error_that_says_what_to_do(new_state, batches, monkeypatch):
     def record(*_):
         raise RuntimeError("called a synchronizing CUDA operation\nand more")
 
     monkeypatch.setattr(graphs, "record", record)
     message = r"cannot be recorded as a CUDA graph: called a synchronizing CUDA operation; set training.cuda_graphs="
     with pytest.raises(ConfigError, match=message):
-        train_step(graphed(make_state()), [BATCHES[0]], 8, 1e-3)
+        train_step(graphed(new_state(SMALL)), batches[:1], 8, 1e-3)
 
 
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: out of memory")]
 )
-def test_too_large_a_batch_is_still_named(monkeypatch, error):
+def test_too_large_a_batch_is_still_named(new_state, batches, monkeypatch, error):
     def record(*_):
         raise error
 
     monkeypatch.setattr(graphs, "record", record)
     with pytest.raises(OutOfMemory, match=r"out of memory on a batch of 2 pairs .*; or set training.cuda_graphs=false"):
-        train_step(graphed(make_state()), [BATCHES[0]], 8, 1e-3)
+        train_step(graphed(new_state(SMALL)), batches[:1], 8, 1e-3)
 
 
-def test_an_error_of_the_model_is_not_taken_for_one_of_recording(monkeypatch):
+def test_an_error_of_the_model_is_not_taken_for_one_of_recording(new_state, batches, monkeypatch):
     def record(*_):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     monkeypatch.setattr(graphs, "record", record)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        train_step(graphed(make_state()), [BATCHES[0]], 8, 1e-3)
+        train_step(graphed(new_state(SMALL)), batches[:1], 8, 1e-3)

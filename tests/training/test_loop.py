@@ -4,18 +4,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from seq2seq.config import Config
 from seq2seq.config_file import load_config
-from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError, DataError, TrainingDiverged
 from seq2seq.inference.translator import Translator
-from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.loop import count_steps, train
 from seq2seq.training.loss import cross_entropy
-from seq2seq.training.processes import Processes
 from seq2seq.training.records import drop_records_after
 from seq2seq.training.run_folder import differences, open_run
-from seq2seq.training.state import Progress, build_state
+from seq2seq.training.state import Progress
 from seq2seq.training.step import train_step
 
 
@@ -100,9 +96,9 @@ def test_bfloat16_learns(toy):
 @pytest.mark.parametrize(
     "decoder", [{"style": "bahdanau"}, {"style": "luong"}, {"style": "luong", "input_feeding": False}]
 )
-def test_bfloat16_step_in_every_architecture(decoder, cell, bridge):
+def test_bfloat16_step_in_every_architecture(new_state, batches, decoder, cell, bridge):
     model = {"encoder": {"cell": cell}, "decoder": {**decoder, "cell": cell, "bridge": bridge}}
-    state, batch = make_step(model, precision=torch.bfloat16)
+    state, batch = new_state(model, precision="bfloat16"), batches[0]
     norm = train_step(state, [batch], 8, 1e-3)
     model = state.model
     assert 0 < state.progress.loss_sum < 100
@@ -117,21 +113,8 @@ def test_float16_on_a_cpu_is_refused(toy):
         run_training(toy, "run", "training.precision=float16", "training.device=cpu")
 
 
-def make_step(model=None, precision=torch.float32, **settings):
-    """A model before its first step, and a batch of 2 pairs with 8 target tokens."""
-    config = load_config_like(settings, model or {})
-    state = build_state(Seq2Seq(config.model, 17, 19), config.training, precision, Processes("cpu"))
-    return state, collate([[4, 5, 6], [7]], [[8, 9], [10, 11, 12, 13]])
-
-
-def load_config_like(settings, model):
-    corpus = {"source": "a", "target": "b"}
-    data = {"source_language": "in", "target_language": "out", "train": corpus, "validation": corpus}
-    return Config.model_validate({"data": data, "model": model, "training": settings})
-
-
-def test_step_is_the_mean_gradient_over_tokens():
-    state, batch = make_step(clip_grad_norm=None)
+def test_step_is_the_mean_gradient_over_tokens(new_state, batches):
+    state, batch = new_state(clip_grad_norm=None), batches[0]
     logits, _ = state.model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
     expected_loss = cross_entropy(logits, batch.target_out[batch.target_mask])
     expected = torch.autograd.grad(expected_loss / 8, list(state.model.parameters()))
@@ -143,8 +126,8 @@ def test_step_is_the_mean_gradient_over_tokens():
         torch.testing.assert_close(parameter.grad, gradient)
 
 
-def test_gradient_is_clipped_to_the_norm():
-    state, batch = make_step(clip_grad_norm=0.01)
+def test_gradient_is_clipped_to_the_norm(new_state, batches):
+    state, batch = new_state(clip_grad_norm=0.01), batches[0]
     assert train_step(state, [batch], 8, 1e-3) > 0.01
     clipped = torch.stack([parameter.grad.norm() for parameter in state.model.parameters()]).norm()
     assert float(clipped) == pytest.approx(0.01, rel=1e-3)
@@ -154,8 +137,8 @@ def snapshot(state):
     return [parameter.detach().clone() for parameter in state.model.parameters()]
 
 
-def test_non_finite_loss_stops_before_the_weights_change():
-    state, batch = make_step()
+def test_non_finite_loss_stops_before_the_weights_change(new_state, batches):
+    state, batch = new_state(), batches[0]
     with torch.no_grad():
         state.model.output_layer.bias[5] = torch.inf
     before = snapshot(state)
@@ -169,8 +152,8 @@ def test_non_finite_loss_stops_before_the_weights_change():
     assert all(torch.equal(old, new) for old, new in zip(before, state.model.parameters(), strict=True))
 
 
-def test_non_finite_gradient_is_named_and_may_be_left_out():
-    state, batch = make_step(skip_nonfinite_steps=2)
+def test_non_finite_gradient_is_named_and_may_be_left_out(new_state, batches):
+    state, batch = new_state(skip_nonfinite_steps=2), batches[0]
     state.model.output_layer.bias.register_hook(lambda gradient: gradient * torch.inf)
     before = snapshot(state)
     for _ in range(2):
@@ -182,9 +165,9 @@ def test_non_finite_gradient_is_named_and_may_be_left_out():
     assert all(torch.equal(old, new) for old, new in zip(before, state.model.parameters(), strict=True))
 
 
-def test_a_scaler_halves_its_scale_and_gives_up_at_one():
+def test_a_scaler_halves_its_scale_and_gives_up_at_one(new_state, batches):
     """As in float16 on a GPU: a gradient too large at scale 8 is tried again at 4, 2 and 1, where it is at fault."""
-    state, batch = make_step()
+    state, batch = new_state(), batches[0]
     state.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
     state.model.output_layer.bias.register_hook(lambda gradient: gradient * torch.inf)
     for scale in (4.0, 2.0, 1.0):
