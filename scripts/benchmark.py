@@ -19,19 +19,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark import tables
 from benchmark.batches import BATCH_MODELS, BEAMS, MODELS, TRAINING_SIZES, TRANSLATION_SIZES, measure_batches
 from benchmark.breakdown import measure_breakdown
 from benchmark.report import write_report
 from benchmark.scaling import measure_scaling
 from benchmark.start import IMPORT, SENTENCE, measure_start
-from benchmark.tables import (
-    batches_table,
-    breakdown_table,
-    scaling_table,
-    start_table,
-    training_table,
-    translation_table,
-)
 from benchmark.train import KEY as TRAINING_KEY
 from benchmark.train import SETTINGS, measure_training
 from benchmark.translate import KEY as TRANSLATION_KEY
@@ -180,7 +173,7 @@ def _train(options: argparse.Namespace) -> str:
         options.results, options.config, options.overrides, options.settings, options.precisions, options.steps,
         options.rounds, options.threads, options.peer, options.peer_key,
     )  # fmt: skip
-    return training_table(contests)
+    return tables.training_table(contests)
 
 
 def _translate(options: argparse.Namespace) -> str:
@@ -188,27 +181,29 @@ def _translate(options: argparse.Namespace) -> str:
         options.results, options.trained, options.overrides, options.beams, options.precisions, options.shortlist,
         options.rounds, options.threads, options.peer, options.peer_key,
     )  # fmt: skip
-    return translation_table(contests)
+    return tables.translation_table(contests)
 
 
 def _start(options: argparse.Namespace) -> str:
     contest = measure_start(options.results, options.trained, options.sentence, options.rounds, options.threads)
-    return start_table(contest)
+    return tables.start_table(contest)
 
 
 def _breakdown(options: argparse.Namespace) -> str:
     arguments = (options.results, options.config, options.setting, options.overrides, options.threads)
-    return breakdown_table(measure_breakdown(*arguments))
+    return tables.breakdown_table(measure_breakdown(*arguments))
 
 
 def _scaling(options: argparse.Namespace) -> str:
     arguments = (options.results, options.config, options.setting, options.overrides, options.threads)
-    return scaling_table(measure_scaling(*arguments))
+    return tables.scaling_table(measure_scaling(*arguments))
 
 
 def _batches(options: argparse.Namespace) -> str:
     sizes = (options.training, options.translation, options.beams)
-    return batches_table(measure_batches(options.results, options.config, options.models, options.overrides, *sizes))
+    return tables.batches_table(
+        measure_batches(options.results, options.config, options.models, options.overrides, *sizes)
+    )
 
 
 def _report(options: argparse.Namespace) -> str:
