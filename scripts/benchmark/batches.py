@@ -73,19 +73,18 @@ def measure_batches(
     translation: Sequence[int],
     beams: Sequence[int],
 ) -> Batches:
-    """Measure in this process; on a GPU also without CUDA graphs."""
+    """Measure in this process; where CUDA graphs are recorded, also without them."""
     curves: list[Curve] = []
     for name in models:
         kind = MODELS[name]
         config = setting_config(base, kind.setting, [*kind.changes, *overrides])
-        plain = setting_config(base, kind.setting, [*kind.changes, *overrides, "training.cuda_graphs=false"])
-        model = new_state(config, kind.vocabulary, kind.vocabulary).model
-        on_gpu = next(model.parameters()).is_cuda
-        speeds = {"training": (partial(training_speed, config, kind.vocabulary), training)}
-        if on_gpu:
+        state = new_state(config, kind.vocabulary, kind.vocabulary)
+        model, speeds = state.model.eval(), {"training": (partial(training_speed, config, kind.vocabulary), training)}
+        if state.graphs is not None:
+            plain = setting_config(base, kind.setting, [*kind.changes, *overrides, "training.cuda_graphs=false"])
             speeds["training without graphs"] = (partial(training_speed, plain, kind.vocabulary), training)
         for beam in beams:
-            speed = partial(translation_speed, config, model.eval(), kind.vocabulary, beam)
+            speed = partial(translation_speed, config, model, kind.vocabulary, beam)
             speeds[f"translation, beam {beam}" if beam > 1 else "translation, greedy"] = (speed, translation)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         for what, (speed, sizes) in speeds.items():

@@ -35,8 +35,8 @@ def tokens_per_second(config: Config, tokenizer: Tokenizer, pairs: StoredPairs, 
 
     chosen = list(islice(batches.after(Progress()), WARMUP + steps))
 
-    def train_on(chosen: Pairs, rate: float) -> None:
-        train_step(state, [collate(*chosen).to(device)], chosen.num_target_tokens, rate)
+    def train_on(taken: Pairs, rate: float) -> None:
+        train_step(state, [collate(*taken).to(device)], taken.num_target_tokens, rate)
 
     if state.graphs is not None:
         for each in chosen:
