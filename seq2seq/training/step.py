@@ -106,5 +106,5 @@ def memory_errors_named(batch: Batch, settings: TrainingConfig, has_graphs: bool
             f"out of memory on {describe_batch(batch)}: lower training.batch_tokens ({settings.batch_tokens} now) and "
             f"raise training.accumulate ({settings.accumulate} now) by the same factor, which trains the same, also "
             "with --resume; or set training.gradient_checkpoint_interval, or lower data.max_length"
-            + ("; or set training.cuda_graphs=false: graphs take up to twice the memory" if has_graphs else "")
+            + ("; or set training.cuda_graphs=false: graphs may take twice the memory" if has_graphs else "")
         ) from error
