@@ -1,4 +1,4 @@
-"""The mean of several checkpoints' weights: often better than each of them, at no cost in translating."""
+"""The mean of several models' weights: often better than each of them, at no cost in translating."""
 
 import shutil
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from seq2seq.config_file import load_config
+from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically, written_whole
 from seq2seq.sharing.model_files import read_weights
@@ -14,33 +15,57 @@ from seq2seq.sharing.model_folder import CONFIG, DATA, LEXICON, METRICS, TOKENIZ
 from seq2seq.tensor_files import pack_tensors
 from seq2seq.training.checkpoint import saved_steps
 from seq2seq.training.curves import read_metrics
+from seq2seq.training.fine_tuning import model_differences
 from seq2seq.training.state import Scores
 
 
-def average_run(run: Path, output: Path, best: int | None = None, last: int | None = None) -> list[int]:
-    """Make a run folder whose model is the mean of the best or the last so many of another run; returns their steps.
+def average_runs(runs: Sequence[Path], output: Path, best: int | None = None, last: int | None = None) -> list[Path]:
+    """Make a run folder whose model is the mean of the runs' models, or of the best or the last so many of each.
+
+    The mean of several runs is a model only where they have gone on from the same one (model soups, Wortsman et al.
+    2022, arXiv:2203.05482, section 2). All else in the folder is the first run's.
+
+    Returns:
+        The files of weights that were averaged.
 
     Raises:
         ConfigError: There are not as many, they do not fit each other, or the new folder is there already.
     """
     if output.exists():
         raise ConfigError(f"{output}: exists; name another folder")
-    if not (run / CONFIG).is_file():
-        raise ConfigError(f"{run}: not a run folder: it has no {CONFIG}, which `seq2seq train` leaves there")
-    require_self_contained(run, (CONFIG, DATA, LEXICON, METRICS, *TOKENIZERS))
-    files = best_weights(run, best) if best is not None else last_weights(run, last or 1)
-    require_self_contained(run, [str(path.relative_to(run)) for path in files.values()])
-    weights = average_weights(list(files.values()))
+    files: list[Path] = []
+    for run in runs:
+        if not (run / CONFIG).is_file():
+            raise ConfigError(f"{run}: not a run folder: it has no {CONFIG}, which `seq2seq train` leaves there")
+        require_self_contained(run, (CONFIG, DATA, LEXICON, METRICS, WEIGHTS, *TOKENIZERS))
+        if best is not None:
+            found = best_weights(run, best)
+        else:
+            found = {0: run / WEIGHTS} if last is None else last_weights(run, last)
+        require_self_contained(run, [str(path.relative_to(run)) for path in found.values()])
+        files += [found[step] for step in sorted(found)]
+    for other in runs[1:]:
+        _require_alike(runs[0], other)
+    weights = average_weights(files)
     try:
         with written_whole(output) as new:
             (new / "tokenizer").mkdir()
             for name in (CONFIG, DATA, LEXICON, *TOKENIZERS):
-                if (run / name).exists():
-                    shutil.copy(run / name, new / name)
+                if (runs[0] / name).exists():
+                    shutil.copy(runs[0] / name, new / name)
             write_atomically(new / WEIGHTS, pack_tensors(weights))
     except OSError as error:
         raise ConfigError(f"{output}: cannot write the folder: {error.strerror or error}") from error
-    return sorted(files)
+    return files
+
+
+def _require_alike(first: Path, other: Path) -> None:
+    if refused := model_differences(load_config(first / CONFIG), load_config(other / CONFIG)):
+        raise ConfigError(f"{other}: not a model like that of {first}: {'; '.join(refused)}")
+    if Tokenizer.load(first / "tokenizer").fingerprint != Tokenizer.load(other / "tokenizer").fingerprint:
+        raise ConfigError(
+            f"{other}: its vocabulary is not that of {first}: models have a mean where they started from the same one"
+        )
 
 
 def best_weights(run: Path, number: int) -> dict[int, Path]:

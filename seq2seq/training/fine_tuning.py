@@ -24,13 +24,16 @@ def read_start(config: Config) -> ModelFiles | None:
     name = config.training.start_from
     if name is None:
         return None
-    changed = differences(read_config(name), config)
-    refused = [line for key, line in changed.items() if key.startswith(("tokenizer.", "model.")) and not _is_free(key)]
-    if refused:
+    if refused := model_differences(read_config(name), config):
         raise ConfigError(f"{name}: training cannot start from it with other settings: {'; '.join(refused)}")
     log.info("starting from the weights and the vocabulary of %s", name)
     return read_model(name)
 
 
-def _is_free(key: str) -> bool:
-    return key in FREE or key.endswith("dropout")
+def model_differences(old: Config, new: Config) -> list[str]:
+    """A line for each setting whose difference makes the weights of one not fit the other, or mean something else."""
+    return [
+        line
+        for key, line in differences(old, new).items()
+        if key.startswith(("tokenizer.", "model.")) and key not in FREE and not key.endswith("dropout")
+    ]

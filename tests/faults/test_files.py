@@ -163,6 +163,9 @@ def test_fault_54_folders_that_hold_something_else(run, corpus, answer):
         "average run --last 3 --output mean",
         "run: has 2 of the 3 last checkpoints asked for; training.keep_checkpoints",
     )
+    answer(
+        "average run --output mean", "run: one model is its own mean: name several runs, or give --best N or --last N"
+    )
     answer("average notes --last 1 --output run", "run: exists; name another folder")
     answer("export run --output notes", "notes: exists; name another folder")
     assert (corpus / "notes" / "config.yaml").read_text() == "# mine\n"

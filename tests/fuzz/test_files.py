@@ -18,7 +18,7 @@ from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.sharing.model_files import named_weights, read_model
 from seq2seq.sharing.model_folder import read_counts
 from seq2seq.sharing.scores import read_scores
-from seq2seq.training.averaging import average_run
+from seq2seq.training.averaging import average_runs
 from seq2seq.training.checkpoint import load_checkpoint
 from seq2seq.training.curves import read_metrics
 from seq2seq.training.preparation import check_unchanged
@@ -179,7 +179,7 @@ def test_records(attempt, any_model: Path, short_run: Path, folder: Path, conten
     attempt(lambda: check_unchanged(run, {"train": {"sha256": "0", "read": 1}}), str(run))
     scores.unlink()
     attempt(lambda: read_scores(run, config), str(metrics))
-    if attempt(lambda: average_run(run, folder / "mean", best=1), str(metrics)):
+    if attempt(lambda: average_runs([run], folder / "mean", best=1), str(metrics)):
         shutil.rmtree(folder / "mean")
     attempt(lambda: read_metrics(metrics), str(metrics))
     drop_records_after(metrics, Progress(step=4))
