@@ -11,7 +11,16 @@ from seq2seq.data.tokenizer import Tokenizer
 from seq2seq.errors import ConfigError
 from seq2seq.files import write_atomically, written_whole
 from seq2seq.sharing.model_files import read_weights
-from seq2seq.sharing.model_folder import CONFIG, DATA, LEXICON, METRICS, TOKENIZERS, WEIGHTS, require_self_contained
+from seq2seq.sharing.model_folder import (
+    CONFIG,
+    DATA,
+    LEXICON,
+    METRICS,
+    TOKENIZERS,
+    WEIGHTS,
+    read_folder_config,
+    require_self_contained,
+)
 from seq2seq.tensor_files import pack_tensors
 from seq2seq.training.checkpoint import saved_steps
 from seq2seq.training.curves import read_metrics
@@ -60,8 +69,9 @@ def average_runs(runs: Sequence[Path], output: Path, best: int | None = None, la
 
 
 def _require_alike(first: Path, other: Path) -> None:
-    if refused := model_differences(load_config(first / CONFIG), load_config(other / CONFIG)):
-        raise ConfigError(f"{other}: not a model like that of {first}: {'; '.join(refused)}")
+    configs = (read_folder_config(run, from_hub=False) for run in (first, other))
+    if refused := model_differences(*configs):
+        raise ConfigError(f"{other}: not a model like that of {first}: they differ in {', '.join(refused)}")
     if Tokenizer.load(first / "tokenizer").fingerprint != Tokenizer.load(other / "tokenizer").fingerprint:
         raise ConfigError(
             f"{other}: its vocabulary is not that of {first}: models have a mean where they started from the same one"

@@ -25,15 +25,15 @@ def read_start(config: Config) -> ModelFiles | None:
     if name is None:
         return None
     if refused := model_differences(read_config(name), config):
-        raise ConfigError(f"{name}: training cannot start from it with other settings: {'; '.join(refused)}")
+        raise ConfigError(f"{name}: training cannot start from it with other settings: {'; '.join(refused.values())}")
     log.info("starting from the weights and the vocabulary of %s", name)
     return read_model(name)
 
 
-def model_differences(old: Config, new: Config) -> list[str]:
-    """A line for each setting whose difference makes the weights of one not fit the other, or mean something else."""
-    return [
-        line
+def model_differences(old: Config, new: Config) -> dict[str, str]:
+    """Those `differences` that make the weights of one not fit the other, or mean something else."""
+    return {
+        key: line
         for key, line in differences(old, new).items()
         if key.startswith(("tokenizer.", "model.")) and key not in FREE and not key.endswith("dropout")
-    ]
+    }
