@@ -97,6 +97,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     translate.add_argument(
         "--shortlist", action="store_true", help="measure with a shortlist, too (first: seq2seq lexicon RUN)"
     )
+    translate.add_argument(
+        "--beam-threshold", metavar="NATS", type=float, help="measure with such a beam threshold, too"
+    )
     _add_contest(translate, TRANSLATION_KEY)
 
     start = command("start", f"seconds of `{SENTENCE}` as a whole process, beside those of `{IMPORT}`", _start)
@@ -179,7 +182,7 @@ def _train(options: argparse.Namespace) -> str:
 def _translate(options: argparse.Namespace) -> str:
     contests = measure_translation(
         options.results, options.trained, options.overrides, options.beams, options.precisions, options.shortlist,
-        options.rounds, options.threads, options.peer, options.peer_key,
+        options.beam_threshold, options.rounds, options.threads, options.peer, options.peer_key,
     )  # fmt: skip
     return tables.translation_table(contests)
 

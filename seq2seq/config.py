@@ -124,9 +124,7 @@ class EncoderConfig(Section):
             if not self.bidirectional:
                 raise ValueError("bidirectional=false needs cell=gru or lstm: a Transformer layer sees both sides")
             if self.hidden_size % (self.num_heads or 4):
-                raise ValueError(
-                    f"num_heads is {self.num_heads or 4}, which does not divide hidden_size {self.hidden_size}"
-                )
+                raise ValueError(f"num_heads, {self.num_heads or 4}, does not divide hidden_size, {self.hidden_size}")
         elif self.num_heads is not None or self.feedforward_size is not None:
             raise ValueError(f"num_heads and feedforward_size need cell=transformer; cell is {self.cell}")
         return self
@@ -239,8 +237,7 @@ class ModelConfig(Section):
             return self
         if attention.num_heads > 1 and attention.projection != "query_key_value":
             raise ValueError(
-                f"attention.num_heads is {attention.num_heads}, "
-                "and several heads need attention.projection=query_key_value"
+                f"attention.num_heads={attention.num_heads}: several heads need attention.projection=query_key_value"
             )
         if self.attention_size % attention.num_heads:
             raise ValueError(
@@ -344,6 +341,9 @@ class TrainingConfig(Section):
 class SearchConfig(Section):
     beam_size: Annotated[int, Field(ge=1, le=10_000)] = 5
     """1 is greedy search."""
+    beam_threshold: Annotated[float, Field(gt=0.0)] | None = None
+    """Hypotheses whose log-probability is this much lower than that of their sentence's best so far are dropped, which
+    is faster: absolute threshold pruning (Freitag & Al-Onaizan 2017, arXiv:1702.01806, section 3)."""
     length_normalization: Literal["exponent", "gnmt", "reward"] = "exponent"
     """How finished hypotheses of different length are ranked: by log-probability / length ** `length_penalty`, by
     log-probability / ((5 + length) / 6) ** `length_penalty` (Wu et al. 2016, arXiv:1609.08144, equation 14), or by

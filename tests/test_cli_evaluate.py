@@ -260,6 +260,14 @@ def test_an_ensemble_is_one_system(toy_run, greedy, evaluate, tmp_path, check_er
     check_error(["evaluate", toy_run, greedy, "--ensemble", *files], "--translations takes one RUN")
 
 
+def test_with_a_threshold(toy_run, evaluate):
+    whole, same, pruned = (
+        json.loads(evaluate(toy_run, "--json", "--beam-size", "4", *threshold)[1])["bleu"]
+        for threshold in ([], ["--beam-threshold", "1000"], ["--beam-threshold", "1e-9"])
+    )
+    assert pruned != whole == same
+
+
 def test_with_a_shortlist(toy_run, greedy, evaluate, check_error):
     assert main(["lexicon", str(greedy)]) == 0
     _, whole, _ = evaluate(greedy, "--json")

@@ -65,7 +65,7 @@ def test_overrides_apply_before_validation(path):
         ("search.min_length_ratio=3", "search: min_length_ratio is 3, more than max_length_ratio, 2"),
         ("search.length_normalization=sum", "search.length_normalization is 'sum': input should be 'exponent', 'gnmt'"),
         ("model.encoder.num_heads=2", "num_heads and feedforward_size need cell=transformer; cell is gru"),
-        ("model.encoder.num_heads=3", "model.encoder: num_heads is 3, which does not divide hidden_size 256"),
+        ("model.encoder.num_heads=3", "model.encoder: num_heads, 3, does not divide hidden_size, 256"),
         ("model.encoder.bidirectional=false", "bidirectional=false needs cell=gru or lstm"),
         ("model.decoder.output_size=7", "decoder.output_size is 7, but tie_embeddings=target_output"),
         (

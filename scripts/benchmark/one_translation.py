@@ -1,6 +1,6 @@
-"""One measurement of translation in a process of its own: RUN BEAM PRECISION SHORTLIST [KEY=VALUE ...].
+"""One measurement of translation in a process of its own: RUN BEAM PRECISION SHORTLIST THRESHOLD [KEY=VALUE ...].
 
-SHORTLIST is yes or no."""
+SHORTLIST is yes or no, THRESHOLD a number or none."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from seq2seq.inference.translator import Translator
 
 
 def main(arguments: Sequence[str]) -> None:
-    run, beam, precision, shortlist, *overrides = arguments
+    run, beam, precision, shortlist, threshold, *overrides = arguments
     path, beam_size = Path(run) / "config.yaml", int(beam)
     sources = test_sources(load_config(path, overrides), path)
     translator = Translator.load(run)
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     options: Any = {
         "precision": precision,
         "shortlist": shortlist == "yes",
+        "beam_threshold": None if threshold == "none" else float(threshold),
         "batch_tokens": beam_size * math.ceil(SENTENCES * num_tokens / len(sources)),
     }
     translator.translate(sources[:SENTENCES], beam_size, **options)  # the first batch allocates memory

@@ -30,12 +30,13 @@ def measure_translation(
     beams: Sequence[int],
     precisions: Sequence[str],
     shortlist: bool,
+    threshold: float | None,
     rounds: int,
     threads: int,
     peers: Sequence[str],
     peer_key: str,
 ) -> dict[int, Contest]:
-    """One contest a beam size: ours in each precision, without a shortlist and then with one, and the peers.
+    """One contest a beam size: ours in each precision, as it is and with what makes it faster, and the peers.
 
     Raises:
         ConfigError: There is no run, or it has no lexicon for a shortlist.
@@ -46,18 +47,21 @@ def measure_translation(
         raise ConfigError(f"{run}: a shortlist needs {LEXICON}; first: seq2seq lexicon {run}")
     contests = {}
     for beam in beams:
+        thresholds = [None] if threshold is None or beam == 1 else [None, threshold]
         ours = [
             own(
-                f"ours, {precision}{', shortlist' * (listed == 'yes')}",
+                f"ours, {precision}{', shortlist' * listed}{'' if most is None else f', threshold {most:g}'}",
                 KEY,
                 "one_translation",
                 str(run),
                 str(beam),
                 precision,
-                listed,
+                "yes" if listed else "no",
+                "none" if most is None else str(most),
                 *overrides,
             )
-            for listed in ("no", "yes")[: 1 + shortlist]
+            for most in thresholds
+            for listed in (False, True)[: 1 + shortlist]
             for precision in precisions
         ]
         others = [peer(text, peer_key, {"beam": str(beam), "threads": str(threads)}) for text in peers]

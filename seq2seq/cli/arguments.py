@@ -33,13 +33,28 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
 
 
-def add_shortlist(parser: argparse._ActionsContainer) -> None:
+def add_faster_search(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--beam-threshold",
+        metavar="NATS",
+        type=float,
+        help="drop hypotheses whose log-probability is lower than that of their sentence's best by more than this: "
+        "faster, with 2 or so almost as good (default: the config's)",
+    )
     parser.add_argument(
         "--shortlist",
         action="store_true",
         default=None,
         help="search only among the target pieces that a batch's source pieces are likely to need: faster, almost as "
         "good; a translation may then depend on its batch (first: seq2seq lexicon RUN)",
+    )
+
+
+def add_precision(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        help="number format of the matrix products (default: the config's search.precision)",
     )
 
 

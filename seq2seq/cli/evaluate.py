@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2seq.cli.arguments import LAYOUT, Commands, add_imports, add_search, add_shortlist, positive
+from seq2seq.cli.arguments import LAYOUT, Commands, add_faster_search, add_imports, add_search, positive
 from seq2seq.cli.imports import import_torch
 from seq2seq.cli.messages import tell
 from seq2seq.errors import DataError, UserError
@@ -101,7 +101,7 @@ are sacreBLEU's; the environment variable SACREBLEU_SEED sets another seed than 
     parser.add_argument("--json", action="store_true", help="print everything as JSON, as below")
     add_imports(parser)
     add_search(parser)
-    add_shortlist(parser)
+    add_faster_search(parser)
     parser.set_defaults(command=run)
 
 
@@ -210,6 +210,8 @@ def _translate(options: argparse.Namespace, runs: list[Path], sources: list[str]
     else:
         translators = {str(run): Translator.load(run, options.device) for run in runs}  # all, before long work
     changes: SearchChanges = {}
+    if options.beam_threshold is not None:
+        changes["beam_threshold"] = options.beam_threshold
     if options.shortlist:
         changes["shortlist"] = True
         _ = [translator.lexicon for translator in translators.values()]  # what is missing shows now

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2seq.cli.arguments import LAYOUT, Commands, add_device, add_run
+from seq2seq.cli.arguments import LAYOUT, Commands, add_device, add_precision, add_run
 from seq2seq.cli.imports import import_torch
 from seq2seq.errors import DataError, UserError
 
 if TYPE_CHECKING:
+    from seq2seq.inference.options import SearchChanges
     from seq2seq.inference.translation import Translation
 
 CHUNK = 1024
@@ -44,6 +45,7 @@ examples:
     parser.add_argument(
         "--total", action="store_true", help="print log-probability and perplexity of all together only"
     )
+    add_precision(parser)
     add_device(parser)
     parser.set_defaults(command=run)
 
@@ -54,9 +56,10 @@ def run(options: argparse.Namespace) -> None:
 
     sources, targets = _read(options)
     translator = Translator.load(options.run, options.device)
+    changes: SearchChanges = {} if options.precision is None else {"precision": options.precision}
     total, num_tokens = 0.0, 0
     for start in range(0, len(sources), CHUNK):
-        for result in translator.align(sources[start : start + CHUNK], targets[start : start + CHUNK]):
+        for result in translator.align(sources[start : start + CHUNK], targets[start : start + CHUNK], **changes):
             total, num_tokens = total + result.log_prob, num_tokens + len(result.tokens)
             if not options.total:
                 print(json.dumps(_record(result), ensure_ascii=False) if options.json else _line(result))

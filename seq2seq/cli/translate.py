@@ -8,7 +8,16 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seq2seq.cli.arguments import LAYOUT, Commands, add_run, add_search, add_shortlist, as_text, positive
+from seq2seq.cli.arguments import (
+    LAYOUT,
+    Commands,
+    add_faster_search,
+    add_precision,
+    add_run,
+    add_search,
+    as_text,
+    positive,
+)
 from seq2seq.cli.imports import import_torch
 from seq2seq.cli.lines import Notes, read_chunks
 from seq2seq.errors import UserError
@@ -74,8 +83,8 @@ examples:
     search.add_argument("--min-length-ratio", metavar="R", type=float, help="least tokens a source token")
     search.add_argument("--max-length-ratio", metavar="R", type=float, help="most tokens a source token, plus ten")
     search.add_argument("--max-source-length", metavar="N", type=positive, help="the source is cut to so many tokens")
-    search.add_argument("--precision", choices=("float32", "bfloat16"), help="number format of the matrix products")
-    add_shortlist(search)
+    add_precision(search)
+    add_faster_search(search)
     sampling = parser.add_argument_group("sampling, in place of a beam")
     sampling.add_argument("--sample", action="store_true", default=None, help="draw tokens by their probability")
     sampling.add_argument("--temperature", metavar="T", type=float, help="below 1 the likely get likelier (default: 1)")
@@ -136,7 +145,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 SEARCH = (
-    "batch_tokens", "coverage_penalty", "length_normalization", "length_penalty", "max_length_ratio",
+    "batch_tokens", "beam_threshold", "coverage_penalty", "length_normalization", "length_penalty", "max_length_ratio",
     "max_source_length", "min_length_ratio", "n_best", "no_repeat_ngram_size", "precision", "sample", "seed",
     "shortlist", "temperature", "top_k", "top_p",
 )  # fmt: skip

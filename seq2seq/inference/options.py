@@ -47,6 +47,7 @@ class SearchOptions(SearchConfig):
 class SearchChanges(TypedDict, total=False):
     """The options by name, for one call; `SearchConfig` and `SearchOptions` tell what they mean, and their ranges."""
 
+    beam_threshold: float | None
     length_normalization: Literal["exponent", "gnmt", "reward"]
     length_penalty: float
     coverage_penalty: float

@@ -54,7 +54,8 @@ def search(
 
     A beam has `beam_size` places. At each step the best continuations of its hypotheses, by log-probability, take the
     places in which none has ended; one that ends, by EOS, keeps its place. So a beam of one is greedy search. A
-    sentence is done when all places have ended, or when none that goes on can still beat the n-th best that has.
+    sentence is done when all places have ended, or when none that goes on can still beat the n-th best that has. With
+    a `beam_threshold` places stay empty for a step whose hypotheses would be so much worse than the best so far.
     No hypothesis is without end: at its limit of length only EOS may follow.
 
     Args:
@@ -114,12 +115,15 @@ def search(
         live = valid & ~ends
         order = (~live).to(torch.uint8).argsort(dim=1, stable=True)  # those that go on first, best first
         going = best.masked_fill(~live, -torch.inf).gather(1, order)
+        if options.beam_threshold is not None:
+            highest = torch.maximum(going[:, 0], ended.totals.max(dim=1).values)
+            going = going.masked_fill(going < (highest - options.beam_threshold).unsqueeze(1), -torch.inf)
         worst_kept = ended.scores[:, -1]
         runs = best_reachable(going[:, 0], rules.limits, options) > worst_kept  # false too where none goes on
         going = going.masked_fill(~runs.unsqueeze(1), -torch.inf)
 
-        needed = runs.unsqueeze(1) & (rank < num_free.unsqueeze(1))
-        new_places = _places_to_compute(places, needed, length)
+        fillable = runs.unsqueeze(1) & (rank < num_free.unsqueeze(1))
+        new_places = _places_to_compute(places, going > -torch.inf, fillable, length)
         if len(new_places) == 0:
             break
         rows = parents.gather(1, order).flatten()[new_places]
@@ -147,16 +151,24 @@ def _none_ended(num_sentences: int, size: int, device: torch.device) -> Ended:
     return Ended(numbers, numbers, indices, torch.zeros_like(indices))
 
 
-def _places_to_compute(places: Tensor, needed: Bool[Tensor, "B K"], length: int) -> Tensor:
-    """The places that get a row in the next step: all that are needed, and perhaps some that are not."""
-    if length == 1 and needed.is_cuda:
-        return torch.arange(needed.numel(), device=needed.device)
-    if needed.is_cuda and length % STEPS_BETWEEN_LOOKS != 0:
-        return places
-    wanted = needed.flatten().nonzero().squeeze(1)
-    if length > 1 and len(wanted) >= NEEDED_SHARE * len(places):
-        return places
-    return wanted
+def _places_to_compute(
+    places: Tensor, taken: Bool[Tensor, "B K"], fillable: Bool[Tensor, "B K"], length: int
+) -> Tensor:
+    """The places that get a row in the next step: all that a hypothesis has taken, and perhaps some others.
+
+    On a GPU each place keeps its row as long as a hypothesis may take it, so that none is missing between looks.
+    """
+    if taken.is_cuda:
+        if length == 1:
+            return torch.arange(taken.numel(), device=taken.device)
+        if length % STEPS_BETWEEN_LOOKS != 0:
+            return places
+        wanted = fillable.flatten().nonzero().squeeze(1)
+        return wanted if len(wanted) < NEEDED_SHARE * len(places) else places
+    wanted = taken.flatten().nonzero().squeeze(1)
+    in_use = torch.zeros(taken.numel(), dtype=torch.bool)
+    in_use[places] = True
+    return places if len(wanted) >= NEEDED_SHARE * len(places) and bool(in_use[wanted].all()) else wanted
 
 
 def _hypotheses(ended: Ended, trace: Trace) -> list[list[Hypothesis]]:

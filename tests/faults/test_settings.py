@@ -19,6 +19,7 @@ def test_fault_23_search_that_makes_no_sense(run, answer):
         ("--sample --seed -1", "seed is -1: input should be greater than or equal to 0"),
         ("--length-penalty nan", "length_penalty is nan: input should be a finite number"),
         ("--length-penalty 1e300", "length_penalty is 1e+300: input should be less than or equal to 10"),
+        ("--beam-threshold 0", "beam_threshold is 0.0: input should be greater than 0"),
         ("--coverage-penalty -1", "coverage_penalty is -1.0: input should be greater than or equal to 0"),
         ("--min-length-ratio 3", "min_length_ratio is 3, more than max_length_ratio, 2"),
         ("--max-length-ratio 1e300", "max_length_ratio is 1e+300: input should be less than or equal to 100"),

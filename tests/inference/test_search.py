@@ -104,13 +104,15 @@ def test_early_stop_loses_nothing(build):
         assert of_all[0].ids == first.ids
 
 
-def test_ended_hypotheses_keep_their_places(build, force, next_log_probs):
-    """With two places: the step at which a hypothesis ends leaves one, which goes on greedily."""
-    model = build(scale=2.0)
+@pytest.mark.parametrize("threshold", [None, 2.0, 0.5])
+def test_ended_hypotheses_keep_their_places(build, force, next_log_probs, threshold):
+    """With three places: the step at which a hypothesis ends leaves two; and a threshold drops what is too bad, whose
+    place others may take later."""
+    model, most, num_dropped = build(scale=2.0), 3, 0
     with torch.no_grad():
         model.output_layer.bias[EOS] = 1.0
     for source in SOURCES:
-        live, ended, free = [([], 0.0)], [], 2
+        live, ended, free = [([], 0.0)], [], most
         while free and live:
             continued = []
             for ids, total in live:
@@ -122,10 +124,17 @@ def test_ended_hypotheses_keep_their_places(build, force, next_log_probs):
             kept = sorted(continued, key=lambda pair: pair[1], reverse=True)[:free]
             ended += [pair for pair in kept if pair[0][-1] == EOS]
             live = [pair for pair in kept if pair[0][-1] != EOS]
-            free = 2 - len(ended)
+            free = most - len(ended)
+            if threshold is not None:
+                best_ended = max(ended, key=lambda pair: pair[1] / len(pair[0]), default=([], -math.inf))
+                highest = max([best_ended[1]] + [total for _, total in live])
+                num_dropped += sum(total < highest - threshold for _, total in live)
+                live = [(ids, total) for ids, total in live if total >= highest - threshold]
         expected = max(ended, key=lambda pair: pair[1] / len(pair[0]))
-        (found,) = best(model, [source], beam_size=2)
+        (found,) = best(model, [source], beam_size=most, beam_threshold=threshold)
         assert found.ids == expected[0]
+        assert found.log_prob == pytest.approx(expected[1], abs=1e-4)
+    assert (num_dropped > 0) == (threshold is not None)
 
 
 def test_ends_at_the_length_bound_with_eos(build):

@@ -62,6 +62,7 @@ def search_settings(draw, sampled=True):
         "length_penalty": draw(st.sampled_from([0.0, 0.6, 1.0])),
         "no_repeat_ngram_size": draw(st.sampled_from([0, 0, 1, 2])),
         "min_length_ratio": draw(st.sampled_from([0.0, 0.0, 1.0])),
+        "beam_threshold": draw(st.sampled_from([None, None, 0.3, 1.0])),
     }
     if sampled and beam_size == 1 and draw(st.booleans()):
         chosen |= {

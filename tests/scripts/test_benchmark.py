@@ -120,13 +120,13 @@ def test_figures_have_three_digits():
 def test_translating_the_test_set(toy, capsys):
     run = toy / "run"
     assert cli(["train", str(toy / "config.yaml"), *SMALL, "training.max_steps=1", "--run", str(run)]) == 0
-    one_translation.main([str(run), "2", "float32", "no"])
+    one_translation.main([str(run), "2", "float32", "no", "3"])
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert figures["pieces_per_second"] > 2 * figures["sentences_per_second"] > 0  # a word and </s> at least
 
 
 @pytest.mark.slow
-def test_translating_with_a_shortlist_beside(toy_run, tmp_path, monkeypatch, capsys):
+def test_translating_faster_beside(toy_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments = ["translate", str(toy_run), "--beams", "2", "--precisions", "float32", "--shortlist"]
     assert script["main"]([*arguments, "--rounds", "1", "--threads", "1"]) == 2
@@ -135,9 +135,11 @@ def test_translating_with_a_shortlist_beside(toy_run, tmp_path, monkeypatch, cap
     shutil.copytree(toy_run, folder)
     assert cli(["lexicon", str(folder)]) == 0
     capsys.readouterr()
-    assert script["main"](["translate", str(folder), *arguments[2:], "--rounds", "1", "--threads", "1"]) == 0
+    arguments = ["translate", str(folder), *arguments[2:], "--beam-threshold", "3", "--rounds", "1", "--threads", "1"]
+    assert script["main"](arguments) == 0
     rows = [line.split(" | ")[1] for line in capsys.readouterr().out.splitlines() if line.startswith("| beam 2")]
-    assert rows == ["ours, float32", "ours, float32, shortlist"]
+    plain = ["ours, float32", "ours, float32, shortlist"]
+    assert rows == [*plain, *(f"{row}, threshold 3" for row in plain)]
 
 
 def refused(arguments: list[str], capsys) -> str:

@@ -145,7 +145,7 @@ def test_end_to_end(compare, toy):
         ([*THREE, {"name": "sizes", "overrides": ["model.attention.score=dot", "model.attention.projection=query",
           "model.attention.size=17"]}], {}, "setting sizes: model.attention.score: Dot compares vectors of one size"),
         ([*THREE, {"name": "heads", "overrides": ["model.attention.num_heads=3"]}], {},
-         "setting heads: config.yaml: model: attention.num_heads is 3, and several heads need"),
+         "setting heads: config.yaml: model: attention.num_heads=3: several heads need"),
         ([*THREE, {"name": "longer", "overrides": ["training.max_steps=13"]}], {},
          "setting longer: training.max_steps: must be as in additive"),
         (THREE, {"overrides": ["zzz=1"]}, "setting additive: config.yaml: unknown key"),
