@@ -16,8 +16,8 @@ from typing import NamedTuple
 from sacrebleu.metrics.bleu import BLEU
 
 from measuring.command import exit_status
+from measuring.n_best import read_n_best
 from seq2seq.data.lines import read_lines
-from seq2seq.errors import DataError
 from seq2seq.files import write_atomically
 
 
@@ -31,25 +31,12 @@ def choose(n_best: Path, references: Path) -> Closest:
     """The closest of each sentence's translations, in the order of the references.
 
     Raises:
-        DataError: A file cannot be read, a line does not begin with its sentence's number and a tab, or a sentence has
-            no translation, or no reference.
+        DataError: A file cannot be read, or the lists are not those of these references' sentences.
     """
     wanted = list(read_lines(references))
     lists: list[list[str]] = [[] for _ in wanted]
-    for number, line in enumerate(read_lines(n_best), start=1):
-        sentence, *fields = line.split("\t")
-        if not (sentence.isdecimal() and fields):
-            raise DataError(
-                f"{n_best}: line {number}: expected a sentence's number, a tab and a translation, as seq2seq translate "
-                "--n-best writes them"
-            )
-        if not 1 <= int(sentence) <= len(wanted):
-            raise DataError(f"{n_best}: line {number}: sentence {sentence}; {references} has {len(wanted)} lines")
-        lists[int(sentence) - 1].append(fields[-1])
-    if [] in lists:
-        raise DataError(
-            f"{n_best}: no translation of sentence {lists.index([]) + 1}, and {references} has its reference"
-        )
+    for candidate in read_n_best(n_best, references):
+        lists[candidate.sentence].append(candidate.text)
     metric = BLEU(effective_order=True)
     closest = [
         max(translations, key=lambda translation: metric.sentence_score(translation, [reference]).score)

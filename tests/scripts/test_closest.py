@@ -29,11 +29,13 @@ def test_scores_may_stand_between_and_of_equally_close_ones_the_first_is_taken(f
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("1\ta cat\ntwo\ta dog\n", "n_best: line 2: expected a sentence's number, a tab and a translation, as seq2seq"),
+        ("1\ta cat\ntwo\ta dog\n", "n_best: line 2: expected a sentence's number, a tab and a translation"),
+        ("1\ta cat\t0-0\n2\ta dog\t0-0\n", "n_best: line 1: 'a cat' is not a number"),
+        ("1\t-0.1\ta cat\t0-0\n", "n_best: line 1: expected"),
         ("1\n", "n_best: line 1: expected a sentence's number"),
         ("1\ta cat\n3\ta dog\n", "n_best: line 2: sentence 3; {folder}/references has 2 lines"),
         ("0\ta cat\n", "n_best: line 1: sentence 0; {folder}/references has 2 lines"),
-        ("1\ta cat\n", "n_best: no translation of sentence 2, and {folder}/references has its reference"),
+        ("1\ta cat\n", "n_best: no translation of sentence 2 of 2"),
         ("", "n_best is empty"),
     ],
 )
