@@ -156,7 +156,8 @@ def _places_to_compute(
 ) -> Tensor:
     """The places that get a row in the next step: all that a hypothesis has taken, and perhaps some others.
 
-    On a GPU each place keeps its row as long as a hypothesis may take it, so that none is missing between looks.
+    On a GPU each place keeps its row as long as a hypothesis may take it, so that none is missing between looks. On a
+    CPU there are a few rows more than needed, so that their number comes again: oneDNN makes code for each.
     """
     if taken.is_cuda:
         if length == 1:
@@ -166,9 +167,13 @@ def _places_to_compute(
         wanted = fillable.flatten().nonzero().squeeze(1)
         return wanted if len(wanted) < NEEDED_SHARE * len(places) else places
     wanted = taken.flatten().nonzero().squeeze(1)
-    in_use = torch.zeros(taken.numel(), dtype=torch.bool)
-    in_use[places] = True
-    return places if len(wanted) >= NEEDED_SHARE * len(places) and bool(in_use[wanted].all()) else wanted
+    has_row = torch.zeros(taken.numel(), dtype=torch.bool)
+    has_row[places] = True
+    if len(wanted) >= NEEDED_SHARE * len(places) and bool(has_row[wanted].all()):
+        return places
+    multiple = 1 << max(0, len(wanted).bit_length() - 3)  # 4 to 8 of them are as many rows
+    free = (~taken).flatten().nonzero().squeeze(1)
+    return torch.cat([wanted, free[: -len(wanted) % multiple]])
 
 
 def _hypotheses(ended: Ended, trace: Trace) -> list[list[Hypothesis]]:
