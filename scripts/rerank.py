@@ -36,7 +36,6 @@ WEIGHTS = [tenths / 10 for tenths in range(21)]
 CHUNK = 1024
 """Translations that are scored at a time."""
 
-
 Way = Literal["forward", "reversed", "back"]
 WAYS: dict[Way, str] = {
     "forward": "it translates as the one that made the list",
@@ -102,7 +101,8 @@ def tune(
 
 def work(options: argparse.Namespace) -> int:
     if options.output is not None:
-        require_writable(options.output, [options.n_best, options.sources])
+        read = [options.n_best, options.sources, options.references]
+        require_writable(options.output, [path for path in read if path is not None])
     if options.weights is not None and len(options.weights) != len(options.models):
         raise UserError(f"{len(options.weights)} weights for {len(options.models)} models: give one for each")
     sources, references = list(read_lines(options.sources)), None
