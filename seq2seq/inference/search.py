@@ -123,7 +123,9 @@ def search(
         going = going.masked_fill(~runs.unsqueeze(1), -torch.inf)
 
         fillable = runs.unsqueeze(1) & (rank < num_free.unsqueeze(1))
-        new_places = _places_to_compute(places, going > -torch.inf, fillable, length)
+        new_places = _places_to_compute(
+            places, going > -torch.inf, fillable, length, number_varies=options.beam_threshold is not None
+        )
         if len(new_places) == 0:
             break
         rows = parents.gather(1, order).flatten()[new_places]
@@ -152,12 +154,13 @@ def _none_ended(num_sentences: int, size: int, device: torch.device) -> Ended:
 
 
 def _places_to_compute(
-    places: Tensor, taken: Bool[Tensor, "B K"], fillable: Bool[Tensor, "B K"], length: int
+    places: Tensor, taken: Bool[Tensor, "B K"], fillable: Bool[Tensor, "B K"], length: int, number_varies: bool
 ) -> Tensor:
     """The places that get a row in the next step: all that a hypothesis has taken, and perhaps some others.
 
     On a GPU each place keeps its row as long as a hypothesis may take it, so that none is missing between looks. On a
-    CPU there are a few rows more than needed, so that their number comes again: oneDNN makes code for each.
+    CPU, where their number varies from step to step, it is rounded up to one that comes again: oneDNN makes code for
+    each.
     """
     if taken.is_cuda:
         if length == 1:
@@ -171,7 +174,7 @@ def _places_to_compute(
     has_row[places] = True
     if len(wanted) >= NEEDED_SHARE * len(places) and bool(has_row[wanted].all()):
         return places
-    multiple = 1 << max(0, len(wanted).bit_length() - 3)  # 4 to 8 of them are as many rows
+    multiple = 1 << max(0, len(wanted).bit_length() - 3) if number_varies else 1  # 4 to 8 of them are as many rows
     free = (~taken).flatten().nonzero().squeeze(1)
     return torch.cat([wanted, free[: -len(wanted) % multiple]])
 
