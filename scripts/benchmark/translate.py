@@ -8,6 +8,7 @@ from seq2seq.config import Config
 from seq2seq.config_file import load_config
 from seq2seq.data.corpus import read_corpus
 from seq2seq.errors import ConfigError
+from seq2seq.inference.options import search_options
 from seq2seq.sharing.model_folder import LEXICON
 
 KEY = "sentences_per_second"
@@ -39,10 +40,12 @@ def measure_translation(
     """One contest a beam size: ours in each precision, as it is and with what makes it faster, and the peers.
 
     Raises:
-        ConfigError: There is no run, or it has no lexicon for a shortlist.
+        ConfigError: There is no run, it has no lexicon for a shortlist, or the threshold is out of range.
     """
     path = run / "config.yaml"
-    test_sources(load_config(path, overrides), path)  # mistakes show before any work
+    config = load_config(path, overrides)
+    test_sources(config, path)  # mistakes show before any work
+    search_options(config.search, {"beam_threshold": threshold})
     if shortlist and not (run / LEXICON).exists():
         raise ConfigError(f"{run}: a shortlist needs {LEXICON}; first: seq2seq lexicon {run}")
     contests = {}

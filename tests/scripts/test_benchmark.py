@@ -131,6 +131,8 @@ def test_translating_faster_beside(toy_run, tmp_path, monkeypatch, capsys):
     arguments = ["translate", str(toy_run), "--beams", "2", "--precisions", "float32", "--shortlist"]
     assert script["main"]([*arguments, "--rounds", "1", "--threads", "1"]) == 2
     assert "a shortlist needs lexicon.safetensors; first: seq2seq lexicon" in capsys.readouterr().err
+    assert script["main"]([*arguments, "--beam-threshold", "-1"]) == 2
+    assert "search: beam_threshold is -1.0: input should be greater than 0" in capsys.readouterr().err
     folder = tmp_path / "run"
     shutil.copytree(toy_run, folder)
     assert cli(["lexicon", str(folder)]) == 0
