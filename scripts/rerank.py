@@ -30,6 +30,7 @@ from seq2seq.data.corpus import read_aligned
 from seq2seq.data.lines import read_lines
 from seq2seq.errors import DataError, UserError
 from seq2seq.files import require_writable, write_atomically
+from seq2seq.inference.options import SearchChanges
 from seq2seq.inference.translator import Translator
 
 WEIGHTS = [tenths / 10 for tenths in range(21)]
@@ -50,7 +51,11 @@ class Model(NamedTuple):
 
 
 def score(
-    model: Model, translator: Translator, sources: Sequence[str], candidates: Sequence[Candidate], **changes: str
+    model: Model,
+    translator: Translator,
+    sources: Sequence[str],
+    candidates: Sequence[Candidate],
+    changes: SearchChanges,
 ) -> list[float]:
     """Each candidate's log-probability a token by this model."""
     pairs = [(sources[candidate.sentence], candidate.text) for candidate in candidates]
@@ -61,7 +66,7 @@ def score(
     scores: list[float] = []
     for start in tqdm(range(0, len(pairs), CHUNK), desc=str(model.run), disable=not sys.stderr.isatty()):
         chunk = pairs[start : start + CHUNK]
-        results = translator.align([source for source, _ in chunk], [target for _, target in chunk], **changes)  # type: ignore[arg-type]
+        results = translator.align([source for source, _ in chunk], [target for _, target in chunk], **changes)
         scores += [result.log_prob / max(len(result.tokens), 1) for result in results]
     return scores
 
@@ -114,9 +119,9 @@ def work(options: argparse.Namespace) -> int:
             f"{options.n_best}: its lines have no scores; seq2seq translate --n-best N --scores writes them"
         )
     translators = [Translator.load(model.run, options.device) for model in options.models]
-    changes = {} if options.precision is None else {"precision": options.precision}
+    changes: SearchChanges = {} if options.precision is None else {"precision": options.precision}
     scores = [
-        score(model, translator, sources, candidates, **changes)
+        score(model, translator, sources, candidates, changes)
         for model, translator in zip(options.models, translators, strict=True)
     ]
     weights: list[float] = options.weights or []

@@ -46,7 +46,7 @@ def test_weights_are_sought_that_choose_best():
 def test_each_model_is_asked_what_it_knows(toy_run, way, source, target):
     translator = Translator.load(toy_run, "cpu")
     candidates = [Candidate(1, -0.1, "b c a"), Candidate(0, -0.1, "")]
-    first, blank = rerank.score(rerank.Model(way, toy_run), translator, ["", "a b"], candidates)
+    first, blank = rerank.score(rerank.Model(way, toy_run), translator, ["", "a b"], candidates, {})
     (result,) = translator.align([source], [target])
     assert first == pytest.approx(result.log_prob / len(result.tokens), abs=1e-6)
     assert blank == 0.0  # the one translation of a blank line
@@ -103,7 +103,10 @@ def test_what_does_not_fit_is_told_and_nothing_written(tmp_path, capsys, line, m
         (["--back", "absent", "--weights", "-1"], "'-1' is not a number from 0 up"),
         (["--back", "absent"], "one of the arguments --references --weights is required"),
         (["--weights", "1"], "name another model: --forward, --reversed or --back RUN"),
-        (["--back", "absent", "--weights", "1", "--output", "{folder}/test.in"], "test.in"),
+        (
+            ["--back", "absent", "--weights", "1", "--output", "{folder}/test.in"],
+            "test.in: is read, and would be written over",
+        ),
     ],
 )
 def test_arguments_that_make_no_sense(folder, capsys, arguments, message):
