@@ -174,7 +174,7 @@ def _places_to_compute(
     has_row[places] = True
     if len(wanted) >= NEEDED_SHARE * len(places) and bool(has_row[wanted].all()):
         return places
-    multiple = 1 << max(0, len(wanted).bit_length() - 3) if number_varies else 1  # 4 to 8 of them are as many rows
+    multiple = 1 << max(0, len(wanted).bit_length() - 3) if number_varies else 1  # an eighth to a quarter
     free = (~taken).flatten().nonzero().squeeze(1)
     return torch.cat([wanted, free[: -len(wanted) % multiple]])
 
