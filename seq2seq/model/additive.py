@@ -46,4 +46,6 @@ def _sigmoid(query: Tensor, keys: Tensor) -> Tensor:
 
 def _weighted(features: Tensor, v: Tensor) -> Tensor:
     """features . v for each head, in the format of v: [B, N, T, S]."""
+    if v.size(0) == 1:  # one product for all sentences is sooner done than one for each
+        return (features @ v[0].to(features.dtype)).squeeze(4).to(v.dtype)
     return (features.flatten(2, 3) @ v.to(features.dtype)).view(features.shape[:-1]).to(v.dtype)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from seq2seq.data.tokenizer import PAD
 
-CHUNK = 256
-"""Rows of logits treated at a time: their float32 copies stay in the processor's cache."""
+CHUNK = 2**19
+"""Logits treated at a time: their float32 copies stay in the processor's cache."""
 
 
 def cross_entropy(
@@ -53,7 +53,8 @@ class _CrossEntropy(torch.autograd.Function):
         gradient = torch.empty_like(logits)
         loss = torch.zeros((), device=logits.device)
         elsewhere = label_smoothing / logits.size(1)
-        for rows, chosen, out in zip(logits.split(CHUNK), targets.split(CHUNK), gradient.split(CHUNK), strict=True):
+        count = max(1, CHUNK // logits.size(1))
+        for rows, chosen, out in zip(logits.split(count), targets.split(count), gradient.split(count), strict=True):
             rows, chosen = rows.float(), chosen.unsqueeze(1)
             probs = torch.softmax(rows, dim=-1)
             # log-softmax is rows - log_sum, which the likeliest piece tells: its probability is at least 1 / V
