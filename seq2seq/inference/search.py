@@ -22,6 +22,8 @@ NOT_NUMBERS = "the model gives no token a probability: its weights or its attent
 NEEDED_SHARE = 0.8
 """Rows whose hypotheses have ended are computed in vain until less than this share is needed: taking them out copies
 the memories of all others."""
+GROUP_SIZE = 8
+"""Of the numbers whose maximum is found before their order; fewer take longer, and so do more."""
 STEPS_BETWEEN_LOOKS = 8
 """On a GPU, what has ended is asked for only so often: each time the processor waits until the device is done."""
 
@@ -142,9 +144,26 @@ def search(
 
 
 def _likeliest(log_probs: Float[Tensor, "R V"], count: int) -> Int[Tensor, "R C"]:
+    """Of each row, best first.
+
+    On a CPU the maxima of groups are found several times as fast as an order among all numbers: the best n are among
+    the n groups with the greatest maxima. The groups are columns, each of every `width`-th number.
+    """
+    width = log_probs.size(1) // GROUP_SIZE
+    if log_probs.is_cuda or width < count:
+        return _best(log_probs, count)
+    grouped = GROUP_SIZE * width
+    groups = _best(log_probs[:, :grouped].unflatten(1, (GROUP_SIZE, width)).amax(dim=1), count)  # [R, C]
+    members = groups.unsqueeze(1) + torch.arange(0, grouped, width).unsqueeze(1)  # [R, GROUP_SIZE, C]
+    others = torch.arange(grouped, log_probs.size(1)).expand(len(log_probs), -1)
+    candidates = torch.cat([members.flatten(1), others], dim=1)
+    return candidates.gather(1, _best(log_probs.gather(1, candidates), count))
+
+
+def _best(numbers: Float[Tensor, "R n"], count: int) -> Int[Tensor, "R C"]:
     if count == 1:
-        return log_probs.argmax(dim=1, keepdim=True)  # sooner found
-    return log_probs.topk(min(count, log_probs.size(1)), dim=1).indices
+        return numbers.argmax(dim=1, keepdim=True)  # sooner found
+    return numbers.topk(min(count, numbers.size(1)), dim=1).indices
 
 
 def _none_ended(num_sentences: int, size: int, device: torch.device) -> Ended:

@@ -10,7 +10,7 @@ from seq2seq.data.batching import pad
 from seq2seq.data.tokenizer import BOS, EOS
 from seq2seq.errors import UserError
 from seq2seq.inference.options import SearchOptions
-from seq2seq.inference.search import search
+from seq2seq.inference.search import _likeliest, search
 
 SOURCES = [[4, 5, 6, EOS], [7, EOS], [5, 4, 6, 7, 5, EOS]]
 ONE = [[4, EOS]]
@@ -254,6 +254,18 @@ def test_model_that_yields_nan_is_named(build):
     for options in ({"beam_size": 2}, {"beam_size": 1}, {"beam_size": 1, "sample": True}):
         with pytest.raises(UserError, match="the model gives no token a probability"):
             run(model, SOURCES, **options)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("size", [3, 16, 41, 1003])
+def test_likeliest_of_groups_are_the_likeliest_of_all(size, count):
+    for seed in range(20):
+        numbers = torch.randn(7, size, generator=torch.Generator().manual_seed(seed))
+        numbers[:3, torch.randperm(size)[: size // 2]] = -torch.inf
+        found = _likeliest(numbers, count)
+        expected = numbers.topk(min(size, count), dim=1).values
+        assert torch.equal(numbers.gather(1, found), expected)
+        assert all(len(set(row)) == len(row) for row in found.tolist())
 
 
 def test_bos_is_what_decoding_starts_from(build, next_log_probs):
