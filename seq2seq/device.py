@@ -7,16 +7,15 @@ import torch
 
 from seq2seq.errors import ConfigError
 
-# oneDNN keeps the code that it made for the last so many shapes of its products, 1,024 unless told, which with batches
-# of ever new shapes took hundreds of megabytes. A training step has some 35. Read at the first product: in time here.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
+def keep_code(by_onednn: int, by_pytorch: int) -> None:
+    """Bound the memory of the code that oneDNN makes for each shape of its products, half a megabyte.
 
-def keep_code(num_shapes: int) -> None:
-    """PyTorch keeps the same code, too, half a megabyte for each shape, whatever oneDNN keeps, and for 1,024 shapes
-    unless told. Call it before the first product; later calls have no effect.
+    oneDNN keeps it for the last so many shapes, PyTorch besides for so many of each kind of product in each thread;
+    both for 1,024 unless told. They read it at the first product; later calls have no effect.
     """
-    os.environ.setdefault("LRU_CACHE_CAPACITY", str(num_shapes))
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(by_onednn))
+    os.environ.setdefault("LRU_CACHE_CAPACITY", str(by_pytorch))
 
 
 def choose_device(name: str) -> torch.device:

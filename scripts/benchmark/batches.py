@@ -14,7 +14,7 @@ from measuring.environment import Environment, environment
 from measuring.training_speed import clock, new_state
 from seq2seq.config import Config, Section
 from seq2seq.files import write_atomically
-from seq2seq.inference.batch_search import BatchSearch
+from seq2seq.inference.batch_search import BatchSearch, SourceBatch
 from seq2seq.inference.options import search_options
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.step import train_step
@@ -113,11 +113,11 @@ def translation_speed(config: Config, model: Seq2Seq, vocabulary: int, beam: int
     changes = {"beam_size": beam, "min_length_ratio": 1.0, "max_length_ratio": 1.0, "precision": PRECISION}
     options = search_options(config.search, changes | {"no_repeat_ngram_size": 0})
     sources = random_batch(rows, LENGTH, vocabulary).source.tolist()
-    search = BatchSearch([model], options, [], None)
+    search, batch = BatchSearch([model], options, [], None), SourceBatch(sources, [[]] * rows, range(rows))
     lengths = []
 
     def translate() -> None:
-        lengths.append(sum(len(found[0].ids) for found in search(sources, [[]] * rows, range(rows))))
+        lengths.append(sum(len(found[0].ids) for found in search(batch)))
 
     taken = seconds(translate, SEARCHES, search.device)
     return sum(lengths[1:]) / taken

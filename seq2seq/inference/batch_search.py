@@ -1,7 +1,9 @@
 """Search, batch after batch, with weights that are packed once."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 
@@ -19,12 +21,21 @@ from seq2seq.model.seq2seq import Seq2Seq
 log = logging.getLogger(__name__)
 
 
+class SourceBatch(NamedTuple):
+    source_ids: Sequence[list[int]]
+    prefix_ids: Sequence[Sequence[int]]
+    """What each translation begins with."""
+    numbers: Sequence[int]
+    """Each source's number in the input, which its random draws depend on."""
+
+
 class BatchSearch:
     """Searches with one set of options, and with the models as they are now.
 
     Args:
         never_generated: Ids that no translation holds.
         lexicon: Where shortlists come from; None searches the whole vocabulary.
+        at_once: How many batches `each` searches at once on a CPU; None for as many as there are threads.
     """
 
     def __init__(
@@ -33,39 +44,57 @@ class BatchSearch:
         options: SearchOptions,
         never_generated: Sequence[int],
         lexicon: Lexicon | None,
+        at_once: int | None = None,
     ):
         self.options, self.never_generated, self.lexicon = options, never_generated, lexicon
+        self.at_once = at_once
         self.precision = getattr(torch, options.precision)
         self.models = [pack(model, self.precision) for model in models]
         self.device = models[0].output_layer.weight.device
 
-    def __call__(
-        self, source_ids: Sequence[list[int]], prefix_ids: Sequence[list[int]], numbers: Sequence[int]
-    ) -> list[list[Hypothesis]]:
-        """Hypotheses for each source. A batch that does not fit in memory is halved, again and again.
+    def each(self, batches: Sequence[SourceBatch]) -> Generator[list[list[Hypothesis]]]:
+        """Hypotheses for each source of one batch after the other.
 
-        Args:
-            prefix_ids: What each translation begins with.
-            numbers: Each source's number in the input, which its random draws depend on.
+        On a CPU as many batches are searched at once as there are threads: a thread keeps a core busier with a batch of
+        its own than several do that divide each of a step's many small operations among them.
+
+        Raises:
+            OutOfMemory: A single sentence does not fit, beside those that are searched at once.
+        """
+        num_threads = torch.get_num_threads()
+        at_once = min(self.at_once or num_threads, num_threads, len(batches)) if self.device.type == "cpu" else 1
+        if at_once <= 1:
+            yield from map(self, batches)
+            return
+        try:
+            with ThreadPoolExecutor(at_once, "search", torch.set_num_threads, (num_threads // at_once,)) as pool:
+                yield from pool.map(self, batches)
+        finally:
+            torch.set_num_threads(num_threads)  # in this thread it never changed, but in those that begin later
+
+    def __call__(self, batch: SourceBatch) -> list[list[Hypothesis]]:
+        """Hypotheses for each source. A batch that does not fit in memory is halved, again and again.
 
         Raises:
             OutOfMemory: A single sentence does not fit.
         """
         try:
-            source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
-            given = (source, source_mask, self.options, self.never_generated, prefix_ids)
+            source, source_mask = (tensor.to(self.device) for tensor in pad(batch.source_ids))
+            given = (source, source_mask, self.options, self.never_generated, batch.prefix_ids)
             with mixed_precision(self.device, self.precision):
                 if self.lexicon is not None:
                     return search_shortlist(self.models, self.lexicon.shortlist(source), *given)
-                return search(self.models, *given, numbers)
+                return search(self.models, *given, batch.numbers)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        count, longest = len(source_ids), max(map(len, source_ids))
+        count, longest = len(batch.numbers), max(map(len, batch.source_ids))
         if count == 1:
             what = f"one sentence of {longest} tokens: lower beam_size, or cut the sentence"
             raise OutOfMemory(f"out of memory on {what}")
         log.warning("out of memory on %d sentences of up to %d tokens: halved; lower batch_tokens", count, longest)
         parts = (slice(count // 2), slice(count // 2, None))
-        halves = (self(source_ids[part], prefix_ids[part], numbers[part]) for part in parts)
+        halves = (
+            self(SourceBatch(batch.source_ids[part], batch.prefix_ids[part], batch.numbers[part])) for part in parts
+        )
         return [hypotheses for half in halves for hypotheses in half]

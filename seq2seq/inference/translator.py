@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from seq2seq.data.lexicon import Lexicon
 from seq2seq.data.tokenizer import EOS, Tokenizer
 from seq2seq.device import choose_device, keep_code, mixed_precision
 from seq2seq.errors import ConfigError, UserError
-from seq2seq.inference.batch_search import BatchSearch
+from seq2seq.inference.batch_search import BatchSearch, SourceBatch
 from seq2seq.inference.ensemble import force
 from seq2seq.inference.options import SearchChanges, SearchOptions, search_options
 from seq2seq.inference.ranking import coverage_penalty, normalize
@@ -43,11 +44,14 @@ class Translator:
         config: Config,
         others: Sequence[Seq2Seq] = (),
         folder: Path | None = None,
+        at_once: int | None = None,
     ):
         self.model, self.tokenizer, self.config = model, tokenizer, config
         self.models = (model, *others)
         self.folder = folder
         """Where they were read, the first of several models, and what is known of data and scores lies."""
+        self.at_once = at_once
+        """How many batches are searched at once on a CPU; None for as many as there are threads. Fewer save memory."""
 
     @classmethod
     def load(cls, run: str | Path, device: str = "auto") -> "Translator":
@@ -65,7 +69,7 @@ class Translator:
                 module was not imported, or the device is absent.
             DataError: The tokenizer is missing or damaged.
         """
-        keep_code(64)  # a step of a search seldom has as many rows as others had
+        keep_code(32, 8)  # a step of a search seldom has as many rows as others had
         model, tokenizer, config, folder = read_model(run)
         return cls(model.to(choose_device(device)).eval(), tokenizer, config, folder=folder)
 
@@ -196,13 +200,20 @@ class Translator:
         progress.total = (progress.total or 0) + len(sentences)
         progress.update(len(sentences) - len(order))
         budget = max(1, options.batch_tokens // options.beam_size)
-        for group in reversed(group_by_budget([len(source_ids[index]) for index in order], budget)):
-            batch = order[group]  # longest first: what does not fit in memory shows at once
-            found = search([source_ids[i] for i in batch], [prefix_ids[i] for i in batch], [first + i for i in batch])
-            for index, hypotheses in zip(batch, found, strict=True):
-                num_unread = len(all_ids[index]) - len(source_ids[index]) + 1
-                results[index] = self._describe(sentences[index], source_ids[index], hypotheses, num_unread)
-            progress.update(len(batch))
+        groups = group_by_budget([len(source_ids[index]) for index in order], budget)
+        batches = [
+            order[group] for group in reversed(groups)
+        ]  # longest first: what does not fit in memory shows at once
+        inputs = [
+            SourceBatch([source_ids[i] for i in batch], [prefix_ids[i] for i in batch], [first + i for i in batch])
+            for batch in batches
+        ]
+        with closing(search.each(inputs)) as outputs:
+            for batch, found in zip(batches, outputs, strict=True):
+                for index, hypotheses in zip(batch, found, strict=True):
+                    num_unread = len(all_ids[index]) - len(source_ids[index]) + 1
+                    results[index] = self._describe(sentences[index], source_ids[index], hypotheses, num_unread)
+                progress.update(len(batch))
         return results
 
     def _describe(
@@ -335,7 +346,7 @@ class Translator:
 
     def _searching(self, options: SearchOptions) -> BatchSearch:
         lexicon = self.lexicon if options.shortlist else None
-        return BatchSearch(self.models, options, self.tokenizer.never_generated, lexicon)
+        return BatchSearch(self.models, options, self.tokenizer.never_generated, lexicon, self.at_once)
 
     def _options(self, beam_size: int | None, changes: SearchChanges) -> SearchOptions:
         given = {} if beam_size is None else {"beam_size": beam_size}

@@ -2,7 +2,9 @@ import copy
 import math
 import random
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from seq2seq import Translator
 from seq2seq.data.tokenizer import EOS
 from seq2seq.device import choose_device, choose_precision
 from seq2seq.errors import ConfigError, UserError
+from seq2seq.inference.batch_search import BatchSearch
 from seq2seq.inference.options import SearchChanges, SearchOptions
 from seq2seq.training.run_lexicon import learn_run_lexicon
 
@@ -230,6 +233,46 @@ def test_threads_share_a_translator(translator):
     alone = [texts(job) for job in jobs]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(texts, jobs)) == alone
+
+
+@pytest.fixture
+def three_threads():
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("at_once", [None, 2])
+def test_batches_searched_at_once_give_the_same(translator, three_threads, at_once):
+    within, threads = [], set()
+
+    class Watched(BatchSearch):
+        def __call__(self, batch):
+            threads.add(threading.current_thread())
+            within.append(torch.get_num_threads())
+            return super().__call__(batch)
+
+    parallel = Translator(translator.model, translator.tokenizer, translator.config, at_once=at_once)
+    alone = Translator(translator.model, translator.tokenizer, translator.config, at_once=1)
+    options: SearchChanges = {"sample": True, "temperature": 3.0, "batch_tokens": 12}
+    with patch("seq2seq.inference.translator.BatchSearch", Watched):
+        results = parallel.translate(SOURCES * 6, **options)
+    assert threading.current_thread() not in threads
+    assert 1 < len(threads) <= (at_once or 3)
+    assert set(within) == {1}
+    expected = alone.translate(SOURCES * 6, **options)
+    assert [(one.text, one.score) for one in results] == [(one.text, one.score) for one in expected]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 3  # a thread that begins later has as many as before
+
+
+def test_failure_of_a_batch_searched_beside_others_is_told(translator, three_threads):
+    broken = copy.deepcopy(translator.model)
+    with torch.no_grad():
+        broken.output_layer.weight[5] = math.nan
+    with pytest.raises(UserError, match="NaN"):
+        Translator(broken, translator.tokenizer, translator.config).translate(SOURCES * 6, 2, batch_tokens=12)
+    assert torch.get_num_threads() == 3
 
 
 def test_words_of_source_and_translation_are_aligned(translator):
