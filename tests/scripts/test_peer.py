@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -97,6 +98,14 @@ def test_a_translation_counts_without_its_start(peer, capsys):
     figures = json.loads(capsys.readouterr().out)
     assert figures["pieces_per_second"] > 2 * figures["sentences_per_second"] > 0  # a word and </s> at least
     assert len(list(read_lines(folder / "output.pieces"))) == 50
+
+
+def test_a_translation_that_takes_no_longer_than_its_start_does_not_count(peer, monkeypatch, capsys):
+    name, folder = peer
+    clock = iter([0, 9, 10, 13, 20, 22])  # one sentence twice, then all
+    monkeypatch.setattr(peers, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    assert script.main([name, "translate", str(folder)]) == 2
+    assert f"{name}: 2.0 s for the test set, 3.0 s for a sentence: try again" in capsys.readouterr().err
 
 
 def test_what_fails_is_named(peer, toy, capsys):
