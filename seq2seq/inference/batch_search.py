@@ -1,4 +1,4 @@
-"""Search, batch after batch, with weights that are packed once."""
+"""Search of many batches, with weights that are packed once."""
 
 import logging
 from collections.abc import Generator, Sequence
@@ -35,7 +35,6 @@ class BatchSearch:
     Args:
         never_generated: Ids that no translation holds.
         lexicon: Where shortlists come from; None searches the whole vocabulary.
-        at_once: How many batches `each` searches at once on a CPU; None for as many as there are threads.
     """
 
     def __init__(
@@ -44,26 +43,27 @@ class BatchSearch:
         options: SearchOptions,
         never_generated: Sequence[int],
         lexicon: Lexicon | None,
-        at_once: int | None = None,
     ):
         self.options, self.never_generated, self.lexicon = options, never_generated, lexicon
-        self.at_once = at_once
         self.precision = getattr(torch, options.precision)
         self.models = [pack(model, self.precision) for model in models]
         self.device = models[0].output_layer.weight.device
 
-    def each(self, batches: Sequence[SourceBatch]) -> Generator[list[list[Hypothesis]]]:
+    def each(self, batches: Sequence[SourceBatch], at_once: int | None = None) -> Generator[list[list[Hypothesis]]]:
         """Hypotheses for each source of one batch after the other.
 
-        On a CPU as many batches are searched at once as there are threads: a thread keeps a core busier with a batch of
-        its own than several do that divide each of a step's many small operations among them.
+        On a CPU several batches are searched at once: a thread keeps a core busier with a batch of its own than several
+        do that divide each of a step's many small operations among them.
+
+        Args:
+            at_once: How many; at most, and by default, as many as there are threads.
 
         Raises:
             OutOfMemory: A single sentence does not fit, beside those that are searched at once.
         """
         num_threads = torch.get_num_threads()
-        at_once = min(self.at_once or num_threads, num_threads, len(batches)) if self.device.type == "cpu" else 1
-        if at_once <= 1:
+        at_once = min(num_threads if at_once is None else at_once, num_threads, len(batches))
+        if at_once <= 1 or self.device.type != "cpu":
             yield from map(self, batches)
             return
         try:

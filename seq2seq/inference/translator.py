@@ -44,13 +44,12 @@ class Translator:
         config: Config,
         others: Sequence[Seq2Seq] = (),
         folder: Path | None = None,
-        at_once: int | None = None,
     ):
         self.model, self.tokenizer, self.config = model, tokenizer, config
         self.models = (model, *others)
         self.folder = folder
         """Where they were read, the first of several models, and what is known of data and scores lies."""
-        self.at_once = at_once
+        self.at_once: int | None = None
         """How many batches are searched at once on a CPU; None for as many as there are threads. Fewer save memory."""
 
     @classmethod
@@ -202,18 +201,16 @@ class Translator:
         budget = max(1, options.batch_tokens // options.beam_size)
         groups = group_by_budget([len(source_ids[index]) for index in order], budget)
         batches = [
-            order[group] for group in reversed(groups)
-        ]  # longest first: what does not fit in memory shows at once
-        inputs = [
             SourceBatch([source_ids[i] for i in batch], [prefix_ids[i] for i in batch], [first + i for i in batch])
-            for batch in batches
+            for batch in (order[group] for group in reversed(groups))  # longest first: what does not fit shows at once
         ]
-        with closing(search.each(inputs)) as outputs:
+        with closing(search.each(batches, self.at_once)) as outputs:
             for batch, found in zip(batches, outputs, strict=True):
-                for index, hypotheses in zip(batch, found, strict=True):
+                for number, hypotheses in zip(batch.numbers, found, strict=True):
+                    index = number - first
                     num_unread = len(all_ids[index]) - len(source_ids[index]) + 1
                     results[index] = self._describe(sentences[index], source_ids[index], hypotheses, num_unread)
-                progress.update(len(batch))
+                progress.update(len(found))
         return results
 
     def _describe(
@@ -346,7 +343,7 @@ class Translator:
 
     def _searching(self, options: SearchOptions) -> BatchSearch:
         lexicon = self.lexicon if options.shortlist else None
-        return BatchSearch(self.models, options, self.tokenizer.never_generated, lexicon, self.at_once)
+        return BatchSearch(self.models, options, self.tokenizer.never_generated, lexicon)
 
     def _options(self, beam_size: int | None, changes: SearchChanges) -> SearchOptions:
         given = {} if beam_size is None else {"beam_size": beam_size}

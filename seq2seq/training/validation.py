@@ -40,7 +40,8 @@ def validate(state: TrainingState, data: TrainingData, config: Config) -> Valida
     model.eval()
     try:
         loss = mean_loss(state, data.validation)
-        translator = Translator(model, data.tokenizer, config, at_once=1)  # training has filled the memory
+        translator = Translator(model, data.tokenizer, config)
+        translator.at_once = 1  # training has filled the memory
         mine = [result.text for result in translator.translate(sources[processes.rank :: processes.count], beam_size=1)]
         references = data.validation_text.target
         num_samples = NUM_SAMPLES if state.settings.tensorboard and processes.is_main else 0

@@ -252,8 +252,8 @@ def test_batches_searched_at_once_give_the_same(translator, three_threads, at_on
             within.append(torch.get_num_threads())
             return super().__call__(batch)
 
-    parallel = Translator(translator.model, translator.tokenizer, translator.config, at_once=at_once)
-    alone = Translator(translator.model, translator.tokenizer, translator.config, at_once=1)
+    parallel, alone = (Translator(translator.model, translator.tokenizer, translator.config) for _ in range(2))
+    parallel.at_once, alone.at_once = at_once, 1
     options: SearchChanges = {"sample": True, "temperature": 3.0, "batch_tokens": 12}
     with patch("seq2seq.inference.translator.BatchSearch", Watched):
         results = parallel.translate(SOURCES * 6, **options)
