@@ -7,8 +7,9 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 # Read by the libraries when they are imported, and by the commands that tests start.
 _caches = tempfile.mkdtemp(prefix="seq2seq-tests-")
@@ -19,6 +20,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": _ca
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from torch.utils._pytree import tree_leaves, tree_map_only  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -119,3 +121,37 @@ training: {{batch_tokens: 200, learning_rate: 0.01, max_epochs: null, max_steps:
         encoding="utf-8",
     )
     return tmp_path
+
+
+class ReplayedOnCPU:
+    """Stands for a CUDA graph where there is no GPU: works anew on what it was recorded with."""
+
+    def __init__(self, run: Callable[[], Any], result: Any):
+        self.run, self.result = run, result
+
+    def replay(self) -> None:
+        for recorded, new in zip(tree_leaves(self.result), tree_leaves(self.run()), strict=True):
+            if recorded is not new and isinstance(recorded, torch.Tensor):
+                recorded.copy_(new)
+
+    def pool(self) -> str:
+        return "pool"
+
+
+@pytest.fixture
+def record_on_cpu(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """What records CUDA graphs does without a GPU; the pools of memory that it was given."""
+    pools = []
+
+    def record(run: Callable[[], Any], changed: Sequence[torch.Tensor], pool: str | None) -> tuple[ReplayedOnCPU, Any]:
+        pools.append(pool)
+        before = [tensor.clone() for tensor in changed]
+        with torch.random.fork_rng():
+            result = tree_map_only(torch.Tensor, lambda tensor: tensor.detach().clone(), run())
+        for tensor, kept in zip(changed, before, strict=True):
+            tensor.copy_(kept)
+        return ReplayedOnCPU(run, result), result
+
+    for module in ("seq2seq.training.graphs", "seq2seq.inference.step_graphs"):
+        monkeypatch.setattr(f"{module}.record", record)
+    return pools

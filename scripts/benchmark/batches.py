@@ -84,8 +84,11 @@ def measure_batches(
             plain = setting_config(base, kind.setting, [*kind.changes, *overrides, "training.cuda_graphs=false"])
             speeds["training without graphs"] = (partial(training_speed, plain, kind.vocabulary), training)
         for beam in beams:
+            what = f"translation, beam {beam}" if beam > 1 else "translation, greedy"
             speed = partial(translation_speed, config, model, kind.vocabulary, beam)
-            speeds[f"translation, beam {beam}" if beam > 1 else "translation, greedy"] = (speed, translation)
+            speeds[what] = (speed, translation)
+            if state.graphs is not None:
+                speeds[f"{what}, without graphs"] = (partial(speed, graphs=False), translation)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         for what, (speed, sizes) in speeds.items():
             found = {size: speed(size) for size in tqdm(sizes, desc=f"{name}, {what}", disable=None)}
@@ -108,13 +111,17 @@ def training_speed(config: Config, vocabulary: int, rows: int) -> float:
     return STEPS * num_tokens / seconds(step, STEPS, state.device)
 
 
-def translation_speed(config: Config, model: Seq2Seq, vocabulary: int, beam: int, rows: int) -> float:
+def translation_speed(
+    config: Config, model: Seq2Seq, vocabulary: int, beam: int, rows: int, graphs: bool = True
+) -> float:
     """Tokens a second of translations by a model that has learned nothing: as long as their sources, or ten longer."""
     changes = {"beam_size": beam, "min_length_ratio": 1.0, "max_length_ratio": 1.0, "precision": PRECISION}
     options = search_options(config.search, changes | {"no_repeat_ngram_size": 0})
     sources = random_batch(rows, LENGTH, vocabulary).source.tolist()
     search, batch = BatchSearch([model], options, [], None), SourceBatch(sources, [[]] * rows, range(rows))
     lengths = []
+    if not graphs:
+        search.graphs = None
 
     def translate() -> None:
         lengths.append(sum(len(found[0].ids) for found in search(batch)))

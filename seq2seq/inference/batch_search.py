@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
 
+from seq2seq.cuda_graphs import round_up
 from seq2seq.data.batching import pad
 from seq2seq.data.lexicon import Lexicon
 from seq2seq.device import is_out_of_memory, mixed_precision
@@ -15,6 +17,7 @@ from seq2seq.inference.options import SearchOptions
 from seq2seq.inference.packing import pack
 from seq2seq.inference.search import search
 from seq2seq.inference.shortlist import search_shortlist
+from seq2seq.inference.step_graphs import ONE_AT_A_TIME, StepGraphs, pad_to_shape
 from seq2seq.inference.trace import Hypothesis
 from seq2seq.model.seq2seq import Seq2Seq
 
@@ -48,6 +51,13 @@ class BatchSearch:
         self.precision = getattr(torch, options.precision)
         self.models = [pack(model, self.precision) for model in models]
         self.device = models[0].output_layer.weight.device
+        on_gpu = self.device.type == "cuda"
+        self.graphs = StepGraphs() if on_gpu and lexicon is None and StepGraphs.can_record(options) else None
+        self.alone = ONE_AT_A_TIME if on_gpu else nullcontext()
+
+    def padded_length(self, length: int) -> int:
+        """That of a batch whose longest source has this length."""
+        return length if self.graphs is None else round_up(length)
 
     def each(self, batches: Sequence[SourceBatch], at_once: int | None = None) -> Generator[list[list[Hypothesis]]]:
         """Hypotheses for each source of one batch after the other.
@@ -79,15 +89,13 @@ class BatchSearch:
             OutOfMemory: A single sentence does not fit.
         """
         try:
-            source, source_mask = (tensor.to(self.device) for tensor in pad(batch.source_ids))
-            given = (source, source_mask, self.options, self.never_generated, batch.prefix_ids)
-            with mixed_precision(self.device, self.precision):
-                if self.lexicon is not None:
-                    return search_shortlist(self.models, self.lexicon.shortlist(source), *given)
-                return search(self.models, *given, batch.numbers)
+            with self.alone, mixed_precision(self.device, self.precision):
+                return self._search(batch)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+        if self.graphs is not None:
+            self.graphs = StepGraphs()  # those recorded hold memory
         count, longest = len(batch.numbers), max(map(len, batch.source_ids))
         if count == 1:
             what = f"one sentence of {longest} tokens: lower beam_size, or cut the sentence"
@@ -98,3 +106,12 @@ class BatchSearch:
             self(SourceBatch(batch.source_ids[part], batch.prefix_ids[part], batch.numbers[part])) for part in parts
         )
         return [hypotheses for half in halves for hypotheses in half]
+
+    def _search(self, batch: SourceBatch) -> list[list[Hypothesis]]:
+        padded = pad(batch.source_ids) if self.graphs is None else pad_to_shape(batch.source_ids)
+        source, source_mask = (tensor.to(self.device) for tensor in padded)
+        given = (source, source_mask, self.options, self.never_generated)
+        if self.lexicon is not None:
+            return search_shortlist(self.models, self.lexicon.shortlist(source), *given, batch.prefix_ids)
+        prefixes = [*batch.prefix_ids, *[()] * (len(source) - len(batch.prefix_ids))]
+        return search(self.models, *given, prefixes, batch.numbers, self.graphs)[: len(batch.numbers)]

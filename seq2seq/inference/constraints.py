@@ -1,6 +1,7 @@
 """What a translation may not hold, must begin with, and how long it may be."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -8,6 +9,16 @@ from torch import Tensor
 
 from seq2seq.data.tokenizer import EOS
 from seq2seq.inference.options import SearchOptions
+
+
+class Bounds(NamedTuple):
+    """What holds at every step."""
+
+    least: Int[Tensor, " B"]
+    """A sentence's least length, and its greatest."""
+    most: Float[Tensor, " B"]
+    forbidden: Int[Tensor, " F"]
+    """Ids that no translation holds."""
 
 
 class Constraints:
@@ -31,12 +42,14 @@ class Constraints:
         limits = [max(limit, len(prefix) + 1) for limit, prefix in zip(limits, prefixes, strict=True)]
         self._least_of_all, self.longest = max(least), max(limits)
         self._limit_values = set(limits)
-        self._prefix_size = max(len(prefix) for prefix in prefixes)
-        padded = [[*prefix, *[-1] * (self._prefix_size - len(prefix))] for prefix in prefixes]
-        self.limits = torch.tensor(limits, dtype=torch.float64, device=device)  # [B]
-        self._least = torch.tensor(least, device=device)
+        self.prefix_size = max(len(prefix) for prefix in prefixes)
+        padded = [[*prefix, *[-1] * (self.prefix_size - len(prefix))] for prefix in prefixes]
+        self.bounds = Bounds(
+            torch.tensor(least, device=device),
+            torch.tensor(limits, dtype=torch.float64, device=device),
+            torch.tensor(list(forbidden), dtype=torch.long, device=device),
+        )
         self._prefixes = torch.tensor(padded, dtype=torch.long, device=device)  # [B, P], -1 after its end
-        self._forbidden = torch.tensor(list(forbidden), dtype=torch.long, device=device)
 
     @property
     def need_tokens(self) -> bool:
@@ -45,30 +58,34 @@ class Constraints:
     def apply(
         self,
         log_probs: Float[Tensor, "R V"],
+        bounds: Bounds,
         sentences: Int[Tensor, " R"],
-        length: int,
+        length: int | Float[Tensor, ""],
         tokens: Int[Tensor, "R _"] | None,
     ) -> Float[Tensor, "R V"]:
         """Set what may not come next to -inf.
 
         Args:
+            bounds: Those of these sentences.
             sentences: Which sentence of the batch each row belongs to.
-            length: Of the hypotheses once they have the next token.
+            length: Of the hypotheses once they have the next token; a tensor where the step is to be repeated at
+                others, all longer than a prefix.
             tokens: BOS and what the rows hold so far; read only where `need_tokens`.
         """
-        forced = self._prefixes[sentences, length - 1] if length <= self._prefix_size else None
+        repeated = isinstance(length, Tensor)
+        forced = None if repeated or length > self.prefix_size else self._prefixes[sentences, length - 1]
         unruled = log_probs if forced is None else log_probs.clone()
-        log_probs.index_fill_(1, self._forbidden, -torch.inf)
+        log_probs.index_fill_(1, bounds.forbidden, -torch.inf)
         to_end = log_probs[:, EOS].clone()
         if tokens is not None and tokens.size(1) >= self._ngram_size:
             _forbid_repetition(log_probs, tokens, self._ngram_size)
-        if length < self._least_of_all:
-            log_probs[:, EOS].masked_fill_(self._least[sentences] > length, -torch.inf)
+        if repeated or length < self._least_of_all:
+            log_probs[:, EOS].masked_fill_(bounds.least[sentences] > length, -torch.inf)
         if self.need_tokens:
             stuck = log_probs.amax(dim=1) == -torch.inf
             log_probs[:, EOS] = torch.where(stuck, to_end, log_probs[:, EOS])
-        if length in self._limit_values:
-            at_limit = self.limits[sentences] == length
+        if repeated or length in self._limit_values:
+            at_limit = bounds.most[sentences] == length
             log_probs.masked_fill_(at_limit.unsqueeze(1), -torch.inf)
             log_probs[:, EOS] = torch.where(at_limit, to_end, log_probs[:, EOS])
         if forced is not None:

@@ -30,21 +30,26 @@ class PackedLinear(nn.Module):
 
 
 def pack(model: Seq2Seq, precision: torch.dtype) -> Seq2Seq:
-    """The model with its linear layers packed for inference in this number format, as it is now; other weights are
-    shared. Where oneDNN does not compute, on a GPU for example, the model itself."""
-    if not _is_possible(model, precision):
+    """The model with its linear layers made for inference in this number format, as it is now; other weights are
+    shared. On a CPU they are packed; on a GPU rounded, as autocast would do at each step. Where nothing is gained, the
+    model itself."""
+    weight = model.output_layer.weight
+    gains = precision != torch.float32 if weight.is_cuda else _onednn_computes(precision)
+    if weight.dtype != torch.float32 or not gains:
         return model
     packed = copy.deepcopy(model, {id(weight): weight for weight in model.parameters()})
     for module in packed.modules():
         for name, child in module.named_children():
             # not what is derived from them, which may compute something else
-            if type(child) is nn.Linear or type(child) is OutputLayer:
+            if type(child) is not nn.Linear and type(child) is not OutputLayer:
+                continue
+            if weight.is_cuda:
+                for parameter, value in list(child.named_parameters()):
+                    setattr(child, parameter, nn.Parameter(value.detach().to(precision), requires_grad=False))
+            else:
                 setattr(module, name, PackedLinear(child.weight, child.bias, precision))
     return packed
 
 
-def _is_possible(model: Seq2Seq, precision: torch.dtype) -> bool:
-    weight = model.output_layer.weight
-    if weight.is_cuda or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
-        return False
-    return precision == torch.float32 or onednn_has_bfloat16()
+def _onednn_computes(precision: torch.dtype) -> bool:
+    return torch.backends.mkldnn.is_available() and (precision == torch.float32 or onednn_has_bfloat16())

@@ -23,45 +23,48 @@ class Hypothesis(NamedTuple):
 
 
 class Trace:
-    """Rows are numbered anew at each step. Those after step t have a token, a total log-probability, and the row of
-    step t - 1 that they continue; and the rows of step t - 1 looked somewhere to find what comes next."""
+    """The rows of each step: the token and the total log-probability of their hypotheses, the row of the step before
+    that they continue, and where they looked to find what comes next. Rows are numbered anew at each step.
 
-    def __init__(self) -> None:
+    Args:
+        copies: Whether to copy what is given, because it will be overwritten.
+    """
+
+    def __init__(self, copies: bool = False) -> None:
+        self._copies = copies
         self._tokens: list[Tensor] = []
         self._totals: list[Tensor] = []
         self._parents: list[Tensor] = []
         self._weights: list[Tensor] = []
 
-    def look(self, weights: Float[Tensor, "R N S"]) -> None:
-        self._weights.append(weights)
+    def add(self, tokens: Int[Tensor, " R"], totals: Float[Tensor, " R"], parents: Int[Tensor, " R"]) -> None:
+        """The rows of the next step. Those of the first continue none: what stands there has no meaning."""
+        self._tokens.append(tokens.clone() if self._copies else tokens)
+        self._totals.append(totals.clone() if self._copies else totals)
+        self._parents.append(parents.clone() if self._copies else parents)
 
-    def go_on(self, tokens: Int[Tensor, " R"], totals: Float[Tensor, " R"], parents: Int[Tensor, " R"]) -> None:
-        self._tokens.append(tokens)
-        self._totals.append(totals)
-        self._parents.append(parents)
+    def look(self, weights: Float[Tensor, "R N S"]) -> None:
+        self._weights.append(weights.clone() if self._copies else weights)
 
     def read_back(
         self, lengths: Int[Tensor, " F"], rows: Int[Tensor, " F"], totals: Float[Tensor, " F"]
-    ) -> tuple[Int[Tensor, "F T"], Float[Tensor, "F T"], Float[Tensor, "F N T S"]]:
+    ) -> tuple[Int[Tensor, "F _"], Float[Tensor, "F T"], Float[Tensor, "F N T S"]]:
         """Tokens, totals and weights of hypotheses that end by EOS after so many steps, from these rows before it.
 
-        Behind a hypothesis's end stand zeros; its EOS has a total but no token.
+        What is given is on the CPU. A hypothesis's EOS has a total but no token; behind its end nothing has a meaning.
         """
-        lengths, longest = lengths.cpu(), int(lengths.max())
-        tokens = lengths.new_zeros(len(lengths), longest)
-        sums = torch.zeros(len(lengths), longest, dtype=torch.float64)
-        weights = self._weights[0].new_zeros(
-            len(lengths), *self._weights[0].shape[1:2], longest, self._weights[0].size(2)
-        )
-        sums[torch.arange(len(lengths)), lengths - 1] = totals.cpu()
-        rows = rows.clone()
-        for length in range(longest, 0, -1):
-            going = (lengths >= length).nonzero().squeeze(1)
-            on_device = going.to(rows.device)
-            here = rows[on_device]
-            weights[on_device, :, length - 1] = self._weights[length - 1][here]
-            if length > 1:
-                tokens[going, length - 2] = self._tokens[length - 2][here].cpu()
-                sums[going, length - 2] = self._totals[length - 2][here].cpu()
-                rows[on_device] = self._parents[length - 2][here]
-        return tokens, sums, weights.cpu()
+        # Here a row has one number in all steps.
+        counts = torch.tensor([len(tokens) for tokens in self._tokens])
+        starts = counts.cumsum(dim=0) - counts
+        tokens, sums, parents = (torch.cat(parts).cpu() for parts in (self._tokens, self._totals, self._parents))
+        parents += starts.roll(1).repeat_interleave(counts)
+        longest = int(lengths.max())
+        backwards = [starts[lengths - 1] + rows]
+        for _ in range(longest - 1):
+            backwards.append(parents[backwards[-1]])
+        from_end = (lengths.unsqueeze(1) - 1 - torch.arange(longest)).clamp(min=0)
+        path = torch.stack(backwards, dim=1).gather(1, from_end)  # [F, T]
+        sums = torch.cat([sums[path[:, 1:]], torch.zeros(len(path), 1, dtype=sums.dtype)], dim=1)
+        sums[torch.arange(len(path)), lengths - 1] = totals
+        weights = torch.cat(self._weights)
+        return tokens[path[:, 1:]], sums, weights[path.to(weights.device)].cpu().transpose(1, 2)

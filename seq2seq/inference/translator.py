@@ -199,7 +199,7 @@ class Translator:
         progress.total = (progress.total or 0) + len(sentences)
         progress.update(len(sentences) - len(order))
         budget = max(1, options.batch_tokens // options.beam_size)
-        groups = group_by_budget([len(source_ids[index]) for index in order], budget)
+        groups = group_by_budget([search.padded_length(len(source_ids[index])) for index in order], budget)
         batches = [
             SourceBatch([source_ids[i] for i in batch], [prefix_ids[i] for i in batch], [first + i for i in batch])
             for batch in (order[group] for group in reversed(groups))  # longest first: what does not fit shows at once

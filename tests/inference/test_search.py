@@ -9,8 +9,9 @@ import torch
 from seq2seq.data.batching import pad
 from seq2seq.data.tokenizer import BOS, EOS
 from seq2seq.errors import UserError
+from seq2seq.inference.beam import _likeliest
 from seq2seq.inference.options import SearchOptions
-from seq2seq.inference.search import _likeliest, search
+from seq2seq.inference.search import search
 
 SOURCES = [[4, 5, 6, EOS], [7, EOS], [5, 4, 6, 7, 5, EOS]]
 ONE = [[4, EOS]]

@@ -17,6 +17,7 @@ from seq2seq.data.tokenizer import EOS
 from seq2seq.inference.options import SearchOptions
 from seq2seq.inference.ranking import normalize
 from seq2seq.inference.search import search
+from seq2seq.inference.step_graphs import StepGraphs
 from seq2seq.model.normalizers import NORMALIZERS
 from seq2seq.model.scores import SCORES
 from seq2seq.model.windows import WINDOWS
@@ -74,7 +75,7 @@ def search_settings(draw, sampled=True):
     return chosen
 
 
-def check_laws(build, force, network, texts, chosen, order, seed):
+def check_laws(build, force, network, texts, chosen, order, seed, recorded=False):
     models = [build(seed=seed, **network)]
     if seed % 3 == 0:  # an ensemble of two
         models.append(build(seed=seed + 100, style="luong"))
@@ -82,12 +83,13 @@ def check_laws(build, force, network, texts, chosen, order, seed):
         chosen = chosen | {"coverage_penalty": 0.3}
     options = SearchOptions(**chosen)
     prefixes = [[4] * (n % 3) for n in range(len(texts))]
+    graphs = StepGraphs() if recorded and StepGraphs.can_record(options) else None
 
     def run(numbers, extra_padding=0):
         source, mask = pad([texts[n] for n in numbers])
         source = torch.nn.functional.pad(source, (0, extra_padding))
         mask = torch.nn.functional.pad(mask, (0, extra_padding))
-        return search(models, source, mask, options, NEVER, [prefixes[n] for n in numbers], numbers)
+        return search(models, source, mask, options, NEVER, [prefixes[n] for n in numbers], numbers, graphs)
 
     together = run(list(range(len(texts))))
     shuffled = dict(zip(order, run(order, extra_padding=3), strict=True))
@@ -124,7 +126,7 @@ def laws(max_examples):
 
     def decorate(function):
         drawn = given(st.sampled_from(ALL), st.sampled_from(ENCODERS), sources, search_settings(), st.data())(function)
-        health = [HealthCheck.too_slow, HealthCheck.data_too_large]
+        health = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
         return settings(max_examples=max_examples, suppress_health_check=health)(drawn)
 
     return decorate
@@ -134,6 +136,13 @@ def laws(max_examples):
 def test_laws(build, force, network, encoder, texts, chosen, data):
     order = data.draw(st.permutations(range(len(texts))))
     check_laws(build, force, network | {"encoder": encoder}, texts, chosen, order, data.draw(st.integers(0, 99)))
+
+
+@laws(10)
+def test_laws_of_recorded_steps(record_on_cpu, build, force, network, encoder, texts, chosen, data):
+    order = data.draw(st.permutations(range(len(texts))))
+    seed = data.draw(st.integers(0, 99))
+    check_laws(build, force, network | {"encoder": encoder}, texts, chosen, order, seed, recorded=True)
 
 
 @pytest.mark.slow

@@ -5,40 +5,13 @@ from functools import partial
 import pytest
 import torch
 
+from seq2seq import cuda_graphs
 from seq2seq.data.batching import collate
 from seq2seq.errors import ConfigError, OutOfMemory
 from seq2seq.training import graphs
 from seq2seq.training.gradients import add_gradients
 from seq2seq.training.graphs import GraphedPass, Shape
 from seq2seq.training.step import train_step
-
-
-class Replayed:
-    """Stands for a CUDA graph where there is no GPU: works anew on what it was recorded with."""
-
-    def __init__(self, run, loss):
-        self.run, self.loss = run, loss
-
-    def replay(self):
-        self.loss.copy_(self.run())
-
-    def pool(self):
-        return "pool"
-
-
-@pytest.fixture
-def recorded(monkeypatch):
-    """The shapes that were recorded, by the pools they were given."""
-    pools = []
-
-    def record(run, gradients, pool):
-        pools.append(pool)
-        loss = torch.zeros(())
-        return loss, Replayed(run, loss)
-
-    monkeypatch.setattr(graphs, "record", record)
-    return pools
-
 
 SMALL = {"embedding_size": 8, "encoder": {"hidden_size": 6}, "decoder": {"hidden_size": 10}}
 
@@ -65,7 +38,7 @@ def graphed(state):
     + [{"decoder": {"style": "luong", "input_feeding": False}}, {"attention": {"score": "none"}}]
     + [{"encoder": {"cell": "transformer", "hidden_size": 8, "num_heads": 2}}],
 )
-def test_padding_to_a_shape_changes_neither_loss_nor_gradient(recorded, new_state, batches, model):
+def test_padding_to_a_shape_changes_neither_loss_nor_gradient(record_on_cpu, new_state, batches, model):
     training = {"label_smoothing": 0.1} | ({} if "score" in model.get("attention", {}) else {"coverage_loss": 0.5})
     plain, padded = new_state(SMALL | model, **training), graphed(new_state(SMALL | model, **training))
     for batch in (*batches, *batches):
@@ -74,10 +47,10 @@ def test_padding_to_a_shape_changes_neither_loss_nor_gradient(recorded, new_stat
         for one, other in zip(plain.model.parameters(), padded.model.parameters(), strict=True):
             torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-6)
     assert padded.progress.loss_sum == pytest.approx(plain.progress.loss_sum, rel=1e-5)
-    assert len(recorded) == 2  # the first and the last have one shape
+    assert len(record_on_cpu) == 2  # the first and the last have one shape
 
 
-def test_several_batches_add_up_to_one_step(recorded, new_state, batches):
+def test_several_batches_add_up_to_one_step(record_on_cpu, new_state, batches):
     plain, padded = new_state(SMALL), graphed(new_state(SMALL))
     num_tokens = sum(int(batch.target_mask.sum()) for batch in batches)
     norms = [train_step(state, batches, num_tokens, 1e-2) for state in (plain, padded)]
@@ -85,13 +58,13 @@ def test_several_batches_add_up_to_one_step(recorded, new_state, batches):
     assert plain.progress.loss_sum == pytest.approx(padded.progress.loss_sum, rel=1e-6)
 
 
-def test_graphs_share_memory_and_the_least_recent_goes(recorded, new_state, monkeypatch):
-    monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
+def test_graphs_share_memory_and_the_least_recent_goes(record_on_cpu, new_state, monkeypatch):
+    monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
     state = graphed(new_state(SMALL))
     shapes = [collate([[4] * length], [[5] * length]) for length in (2, 6, 10)]
     for index in (0, 1, 0, 2, 0, 1):
         train_step(state, [shapes[index]], 8, 1e-3)
-    assert recorded == [None, "pool", "pool", "pool"]  # the second was dropped for the third, and made anew
+    assert record_on_cpu == [None, "pool", "pool", "pool"]  # the second was dropped for the third, and made anew
 
 
 @pytest.mark.parametrize(("size", "shape"), [(1, 4), (4, 4), (5, 8), (40, 40), (63, 64), (65, 72), (500, 512)])

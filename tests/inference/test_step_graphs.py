@@ -1,0 +1,130 @@
+"""Steps of a search that are recorded; what only a GPU can show is in test_cuda_search.py."""
+
+import logging
+
+import pytest
+import torch
+
+from seq2seq.data.tokenizer import EOS
+from seq2seq.inference import step_graphs
+from seq2seq.inference.batch_search import BatchSearch, SourceBatch
+from seq2seq.inference.options import SearchOptions
+from seq2seq.inference.step_graphs import StepGraphs, pad_to_shape
+
+SOURCES = [[4, 5, 6, EOS], [7, EOS], [5, 4, 6, 7, 5, EOS], [9, 8, EOS], [12, EOS]]
+NEVER = [0, 1, 2]
+
+
+def batch(sources=SOURCES, prefix=()):
+    return SourceBatch(sources, [prefix] * len(sources), range(len(sources)))
+
+
+@pytest.fixture
+def searches(build, record_on_cpu):
+    """One that launches each step anew, and one that records it."""
+
+    def make(options=None, **network):
+        options = SearchOptions(**(options or {"beam_size": 3, "n_best": 2}))
+        plain, recorded = (BatchSearch([build(**network)], options, NEVER, None) for _ in range(2))
+        recorded.graphs = StepGraphs()
+        return plain, recorded
+
+    return make
+
+
+def assert_same(found, expected):
+    for ones, others in zip(found, expected, strict=True):
+        assert [one.ids for one in ones] == [other.ids for other in others]
+        for one, other in zip(ones, others, strict=True):
+            assert one.score == pytest.approx(other.score, abs=1e-6)
+            assert one.token_log_probs == pytest.approx(other.token_log_probs, abs=1e-5)
+            length = min(one.weights.size(2), other.weights.size(2))
+            weights = [hypothesis.weights[:, :, :length] for hypothesis in (one, other)]
+            torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
+            assert not any(hypothesis.weights[:, :, length:].any() for hypothesis in (one, other))
+
+
+NETWORKS = [
+    {"style": style, "attention": attention}
+    for style in ("bahdanau", "conditional", "luong")
+    for attention in ({"score": "none"}, {"score": "additive", "coverage": True}, {"window": "local_m"})
+] + [
+    {"decoder": {"style": "luong", "input_feeding": False, "num_layers": 2}, "cell": "lstm"},
+    {"encoder": {"cell": "transformer", "hidden_size": 10, "num_heads": 2}},
+]
+OPTIONS = [
+    {"beam_size": 1},
+    {"beam_size": 4, "n_best": 3, "min_length_ratio": 1.0, "coverage_penalty": 0.3},
+    {"beam_size": 4, "beam_threshold": 0.5, "length_normalization": "gnmt", "max_length_ratio": 0.5},
+    {"beam_size": 3, "length_normalization": "reward"},
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_recorded_search_finds_the_same(searches, network, options):
+    plain, recorded = searches(options, **network)
+    for sources in (SOURCES, SOURCES[:2], SOURCES):
+        assert_same(recorded(batch(sources)), plain(batch(sources)))
+
+
+def test_steps_after_a_prefix_are_recorded(searches, record_on_cpu):
+    plain, recorded = searches()
+    assert_same(recorded(batch(prefix=[5, 6])), plain(batch(prefix=[5, 6])))
+    assert record_on_cpu
+
+
+def test_batches_of_like_size_share_their_graphs(searches, record_on_cpu):
+    _, recorded = searches({"beam_size": 1})
+    recorded(batch(SOURCES[:3]))
+    first = len(record_on_cpu)
+    recorded(batch([SOURCES[0], SOURCES[2]]))  # as wide, when both are padded to a multiple of 4
+    assert first >= 1
+    assert len(record_on_cpu) == first
+
+
+def test_a_model_that_cannot_be_recorded_is_searched_without(searches, monkeypatch, caplog):
+    calls = []
+
+    def record(*_):
+        calls.append(1)
+        raise RuntimeError("called a synchronizing CUDA operation\nand more")
+
+    plain, recorded = searches()
+    monkeypatch.setattr(step_graphs, "record", record)
+    with caplog.at_level(logging.INFO, "seq2seq"):
+        for _ in range(2):
+            assert_same(recorded(batch()), plain(batch()))
+    assert len(calls) == 1
+    assert caplog.messages == ["search without CUDA graphs, which is slower: called a synchronizing CUDA operation"]
+
+
+def test_graphs_that_fill_the_memory_are_dropped(searches, monkeypatch):
+    calls, record = [], step_graphs.record
+
+    def record_less(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return record(*given)
+
+    plain, recorded = searches()
+    before = recorded.graphs
+    monkeypatch.setattr(step_graphs, "record", record_less)
+    assert_same(recorded(batch()), plain(batch()))
+    assert recorded.graphs is not before
+    assert len(calls) > 1
+
+
+@pytest.mark.parametrize(("options", "can"), [({}, True), ({"no_repeat_ngram_size": 2}, False)])
+def test_what_can_be_recorded(options, can):
+    assert StepGraphs.can_record(SearchOptions(**options)) == can
+    assert not StepGraphs.can_record(SearchOptions(beam_size=1, sample=True))
+
+
+def test_sources_are_padded_to_a_shape():
+    source, mask = pad_to_shape(SOURCES)
+    assert source.shape == mask.shape == (8, 8)
+    assert mask.sum(dim=1).tolist() == [4, 2, 6, 3, 2, 1, 1, 1]
+    assert source[2].tolist() == [5, 4, 6, 7, 5, EOS, 0, 0]
+    assert not source[5:].any()
