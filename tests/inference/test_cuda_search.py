@@ -9,6 +9,7 @@ from torch import nn
 from seq2seq.data.batching import pad
 from seq2seq.data.tokenizer import EOS
 from seq2seq.inference.batch_search import BatchSearch, SourceBatch
+from seq2seq.inference.beam import _likeliest
 from seq2seq.inference.options import SearchOptions
 from seq2seq.inference.packing import pack
 from seq2seq.inference.search import search
@@ -85,6 +86,13 @@ def test_weights_are_rounded_once(build):
     assert {layer.weight.dtype for layer in layers} == {torch.bfloat16}
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert packed.target_embedding.weight is model.target_embedding.weight
+
+
+@pytest.mark.parametrize("size", [40, 200, 8003])
+@pytest.mark.parametrize("count", [1, 5, 7])
+def test_likeliest_of_groups_are_the_likeliest_of_all(size, count):
+    numbers = torch.randperm(3 * size, device="cuda").view(3, size).float()
+    assert torch.equal(_likeliest(numbers, count), numbers.topk(count, dim=1).indices)
 
 
 class Asking(Dot):
