@@ -118,10 +118,9 @@ def translation_speed(
     changes = {"beam_size": beam, "min_length_ratio": 1.0, "max_length_ratio": 1.0, "precision": PRECISION}
     options = search_options(config.search, changes | {"no_repeat_ngram_size": 0})
     sources = random_batch(rows, LENGTH, vocabulary).source.tolist()
-    search, batch = BatchSearch([model], options, [], None), SourceBatch(sources, [[]] * rows, range(rows))
+    search = BatchSearch([model], options, [], None, graphs)
+    batch = SourceBatch(sources, [[]] * rows, range(rows))
     lengths = []
-    if not graphs:
-        search.graphs = None
 
     def translate() -> None:
         lengths.append(sum(len(found[0].ids) for found in search(batch)))

@@ -38,6 +38,7 @@ class BatchSearch:
     Args:
         never_generated: Ids that no translation holds.
         lexicon: Where shortlists come from; None searches the whole vocabulary.
+        cuda_graphs: Whether to record a search on a GPU, where that can be done, and replay it.
     """
 
     def __init__(
@@ -46,14 +47,16 @@ class BatchSearch:
         options: SearchOptions,
         never_generated: Sequence[int],
         lexicon: Lexicon | None,
+        cuda_graphs: bool = True,
     ):
         self.options, self.never_generated, self.lexicon = options, never_generated, lexicon
         self.precision = getattr(torch, options.precision)
         self.models = [pack(model, self.precision) for model in models]
         self.device = models[0].output_layer.weight.device
         on_gpu = self.device.type == "cuda"
-        self.graphs = StepGraphs() if on_gpu and lexicon is None and StepGraphs.can_record(options) else None
         self.alone = ONE_AT_A_TIME if on_gpu else nullcontext()
+        recorded = on_gpu and cuda_graphs and lexicon is None and StepGraphs.can_record(options)
+        self.graphs = StepGraphs() if recorded else None
 
     def padded_length(self, length: int) -> int:
         """That of a batch whose longest source has this length."""

@@ -343,7 +343,8 @@ class Translator:
 
     def _searching(self, options: SearchOptions) -> BatchSearch:
         lexicon = self.lexicon if options.shortlist else None
-        return BatchSearch(self.models, options, self.tokenizer.never_generated, lexicon)
+        never_generated, cuda_graphs = self.tokenizer.never_generated, self.config.training.cuda_graphs
+        return BatchSearch(self.models, options, never_generated, lexicon, cuda_graphs)
 
     def _options(self, beam_size: int | None, changes: SearchChanges) -> SearchOptions:
         given = {} if beam_size is None else {"beam_size": beam_size}

@@ -72,10 +72,11 @@ def test_graphs_find_what_single_launches_find(build, network, options):
 def test_in_bfloat16(build, style):
     options = SearchOptions(beam_size=4, precision="bfloat16")
     models = [build(style=style, seed=seed).cuda() for seed in (0, 1)]
-    batch, searching = SourceBatch(SOURCES, [[5]] * 12, range(12)), BatchSearch(models, options, NEVER, None)
-    recorded = searching(batch)
-    searching.graphs = None
-    assert_same(recorded, searching(batch), 0.02)
+    batch = SourceBatch(SOURCES, [[5]] * 12, range(12))
+    recorded, plain = (BatchSearch(models, options, NEVER, None, graphs) for graphs in (True, False))
+    assert recorded.graphs is not None
+    assert plain.graphs is None
+    assert_same(recorded(batch), plain(batch), 0.02)
 
 
 def test_weights_are_rounded_once(build):

@@ -275,6 +275,15 @@ def test_failure_of_a_batch_searched_beside_others_is_told(translator, three_thr
     assert torch.get_num_threads() == 3
 
 
+@pytest.mark.parametrize("cuda_graphs", [True, False])
+def test_config_says_whether_a_gpu_records(translator, cuda_graphs):
+    training = translator.config.training.model_copy(update={"cuda_graphs": cuda_graphs})
+    config = translator.config.model_copy(update={"training": training})
+    with patch("seq2seq.inference.translator.BatchSearch", side_effect=BatchSearch) as search:
+        Translator(translator.model, translator.tokenizer, config).translate(["a"])
+    assert search.call_args.args[-1] is cuda_graphs
+
+
 def test_words_of_source_and_translation_are_aligned(translator):
     for result in translator.translate(["a b c d", "", "日本 \u200b x", "a\u00a0b"], beam_size=2):
         pairs = translator.align_words(result)
