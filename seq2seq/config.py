@@ -291,7 +291,7 @@ class TrainingConfig(Section):
     """Keep the decoder's state after each so many target steps only, and compute those between anew in the backward
     pass: less memory, more time. Something like the square root of a long target's length saves most."""
     cuda_graphs: bool = True
-    """On a GPU, record what each shape of batch takes, and replay it: passes, if not checkpointed, and searches."""
+    """On a GPU, record and replay CUDA graphs: in training, but with `gradient_checkpoint_interval`; in translation."""
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
     betas: tuple[Probability, Probability] = (0.9, 0.999)

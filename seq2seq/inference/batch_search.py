@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -17,7 +16,7 @@ from seq2seq.inference.options import SearchOptions
 from seq2seq.inference.packing import pack
 from seq2seq.inference.search import search
 from seq2seq.inference.shortlist import search_shortlist
-from seq2seq.inference.step_graphs import ONE_AT_A_TIME, StepGraphs, pad_to_shape
+from seq2seq.inference.step_graphs import StepGraphs, pad_to_shape, turn
 from seq2seq.inference.trace import Hypothesis
 from seq2seq.model.seq2seq import Seq2Seq
 
@@ -51,11 +50,10 @@ class BatchSearch:
     ):
         self.options, self.never_generated, self.lexicon = options, never_generated, lexicon
         self.precision = getattr(torch, options.precision)
-        self.models = [pack(model, self.precision) for model in models]
         self.device = models[0].output_layer.weight.device
-        on_gpu = self.device.type == "cuda"
-        self.alone = ONE_AT_A_TIME if on_gpu else nullcontext()
-        recorded = on_gpu and cuda_graphs and lexicon is None and StepGraphs.can_record(options)
+        with turn(self.device):
+            self.models = [pack(model, self.precision) for model in models]
+        recorded = cuda_graphs and self.device.type == "cuda" and lexicon is None and StepGraphs.can_record(options)
         self.graphs = StepGraphs() if recorded else None
 
     def padded_length(self, length: int) -> int:
@@ -86,19 +84,22 @@ class BatchSearch:
             torch.set_num_threads(num_threads)  # in this thread it never changed, but in those that begin later
 
     def __call__(self, batch: SourceBatch) -> list[list[Hypothesis]]:
-        """Hypotheses for each source. A batch that does not fit in memory is halved, again and again.
+        """Hypotheses for each source. A batch that does not fit in memory is searched without CUDA graphs, which take
+        some, then halved, again and again.
 
         Raises:
             OutOfMemory: A single sentence does not fit.
         """
         try:
-            with self.alone, mixed_precision(self.device, self.precision):
+            with turn(self.device), mixed_precision(self.device, self.precision):
                 return self._search(batch)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         if self.graphs is not None:
-            self.graphs = StepGraphs()  # those recorded hold memory
+            log.warning("out of memory: the search goes on without CUDA graphs, which is slower; lower batch_tokens")
+            self.graphs = None
+            return self(batch)
         count, longest = len(batch.numbers), max(map(len, batch.source_ids))
         if count == 1:
             what = f"one sentence of {longest} tokens: lower beam_size, or cut the sentence"

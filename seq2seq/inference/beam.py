@@ -121,7 +121,8 @@ def grow(
     """Read the rows' tokens, and find the best continuations.
 
     Args:
-        length: Of the hypotheses once they have the next token.
+        length: Of the hypotheses once they have the next token; a tensor in a step that is recorded.
+        sampler: Draws the tokens; None takes the likeliest.
     """
     beam_size, num_sentences, device = options.beam_size, len(beam.num_free), beam.tokens.device
     first_place = torch.arange(num_sentences, device=device).unsqueeze(1) * beam_size  # [B, 1]

@@ -21,8 +21,8 @@ from seq2seq.model.seq2seq import Seq2Seq
 NOT_NUMBERS = "the model gives no token a probability: its weights or its attention yield NaN"
 
 NEEDED_SHARE = 0.8
-"""Rows whose hypotheses have ended are computed in vain until less than this share is needed: taking them out copies
-the memories of all others."""
+"""On a CPU, rows whose hypotheses have ended are computed in vain until less than this share is needed: taking them out
+copies the memories of all others."""
 STEPS_BETWEEN_LOOKS = 8
 """On a GPU, what has ended is asked for only so often: each time the processor waits until the device is done."""
 
@@ -103,8 +103,9 @@ def _places_of_now(places: Tensor, grown: Grown, number_varies: bool) -> Tensor:
 
 
 def _places_until_a_look(places: Tensor, grown: Grown, length: int) -> Tensor:
-    """The same without asking the device at each step: a place keeps its row as long as a hypothesis may take it. Rows
-    are taken out by halves, so that few shapes of beams serve all batches."""
+    """The places that get a row in the next step, where the device is seldom asked: all that a hypothesis may still
+    take, and some others; none when all have ended. Rows are taken out by halves, so that few shapes of beams serve
+    all batches."""
     fillable = grown.fillable.flatten()
     if length == 1 and len(places) < len(fillable):
         return torch.arange(len(fillable), device=places.device)

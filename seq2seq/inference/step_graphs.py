@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -21,11 +22,20 @@ log = logging.getLogger(__name__)
 
 Grow = Callable[[Beam, int | Tensor], Grown]
 """From a beam and the length that its hypotheses will have to what a step finds."""
-ONE_AT_A_TIME = threading.Lock()
-"""Held while a GPU searches: a graph cannot be recorded while another thread is at work."""
+_ONE_AT_A_TIME = threading.Lock()
 
 
-class Recorded(NamedTuple):
+@contextmanager
+def turn(device: torch.device) -> Iterator[None]:
+    """Hold a GPU alone: a graph cannot be recorded while another thread is at work on it."""
+    if device.type != "cuda":
+        yield
+        return
+    with _ONE_AT_A_TIME, torch.cuda.device(device):
+        yield
+
+
+class RecordedCall(NamedTuple):
     given: Any
     """What the graph reads, to be filled before it is replayed."""
     left: Any
@@ -43,15 +53,17 @@ class Stepped(NamedTuple):
 
 
 class StepGraphs:
-    """Reads sources and grows beams, recording each for its shape and replaying it from then on.
+    """Reads sources and grows beams. A shape that comes the second time is recorded, and replayed from then on.
 
     All graphs read from the same memory: there is one batch at a time.
     """
 
     def __init__(self) -> None:
-        self._graphs: Graphs[Recorded] = Graphs()
+        self._graphs: Graphs[RecordedCall] = Graphs()
         self._memory: dict[tuple[int, torch.dtype], Tensor] = {}
-        self._last: tuple[Graph, Recorded] | None = None
+        self._last: tuple[Graph, RecordedCall] | None = None
+        self._shapes: set[Any] = set()
+        """That have come."""
         self._refused = False
 
     @staticmethod
@@ -59,17 +71,17 @@ class StepGraphs:
         """Random draws come from the processor, and a rule against repetition looks at ever longer hypotheses."""
         return not options.sample and options.no_repeat_ngram_size == 0
 
-    def read(self, read: Callable[[Tensor, Tensor], Reading], source: Tensor, source_mask: Tensor) -> Reading:
+    def read(self, read_source: Callable[[Tensor, Tensor], Reading], source: Tensor, source_mask: Tensor) -> Reading:
         """What reading the source leaves, until the next source is read."""
-        found = self._find(lambda given: read(*given), (source, source_mask))
+        found = self._find(lambda given: read_source(*given), (source, source_mask))
         if found is None:
-            return read(source, source_mask)
+            return read_source(source, source_mask)
         graph, recorded = found
         graph.replay()
         return recorded.left
 
     def step(self, grow: Grow, beam: Beam, length: int) -> Stepped | None:
-        """What the beam grows to; None where the model cannot be recorded."""
+        """What the beam grows to; None where that is not recorded."""
 
         def run(given: tuple[Beam, Tensor]) -> tuple[Grown, Tensor]:
             grown = grow(*given)
@@ -87,11 +99,12 @@ class StepGraphs:
         graph.replay()
         return Stepped(grown, static, rows)
 
-    def _find(self, run: Callable[[Any], Any], given: Any) -> tuple[Graph, Recorded] | None:
-        """The graph of this call with what it reads filled in."""
-        if self._refused:
-            return None
+    def _find(self, run: Callable[[Any], Any], given: Any) -> tuple[Graph, RecordedCall] | None:
+        """The graph of this call with what it reads filled in; None where there is none."""
         shape = tuple((tensor.shape, tensor.dtype) for tensor in _tensors(given))
+        if self._refused or shape not in self._shapes:
+            self._shapes.add(shape)
+            return None
         try:
             found = self._graphs.find(shape, lambda pool: self._record(run, given, pool))
         except CannotRecord as error:
@@ -101,16 +114,16 @@ class StepGraphs:
         _fill(found[1].given, given)
         return found
 
-    def _record(self, run: Callable[[Any], Any], given: Any, pool: Any) -> tuple[Graph, Recorded]:
+    def _record(self, run: Callable[[Any], Any], given: Any, pool: Any) -> tuple[Graph, RecordedCall]:
         leaves, structure = tree_flatten(given)
         static = tree_unflatten([self._place(index, leaf) for index, leaf in enumerate(leaves)], structure)
         _fill(static, given)
-        tensors = _tensors(static)
-        device = tensors[0].device.type
-        precision, enabled = torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)
-        with torch.autocast(device, precision, enabled, cache_enabled=False):  # what it keeps does not outlive a batch
-            graph, left = record(lambda: run(static), tensors, pool)
-        return graph, Recorded(static, left)
+        device_type = _tensors(static)[0].device.type
+        precision, enabled = torch.get_autocast_dtype(device_type), torch.is_autocast_enabled(device_type)
+        # what autocast keeps does not outlive a batch
+        with torch.autocast(device_type, precision, enabled, cache_enabled=False):
+            graph, left = record(lambda: run(static), (), pool)  # what it reads is filled again
+        return graph, RecordedCall(static, left)
 
     def _place(self, index: int, leaf: Any) -> Any:
         """Room for what is given, at an address that all tensors in its place have."""

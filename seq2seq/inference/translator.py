@@ -23,6 +23,7 @@ from seq2seq.inference.options import SearchChanges, SearchOptions, search_optio
 from seq2seq.inference.ranking import coverage_penalty, normalize
 from seq2seq.inference.search import NOT_NUMBERS
 from seq2seq.inference.shortlist import read_lexicon
+from seq2seq.inference.step_graphs import turn
 from seq2seq.inference.trace import Hypothesis
 from seq2seq.inference.translation import SelfAttention, Translation, blank
 from seq2seq.inference.word_alignment import align_words, words_of_pieces
@@ -270,15 +271,10 @@ class Translator:
         ]
         for group in group_by_budget([longest[i] for i in order], options.batch_tokens):
             batch = order[group]
-            source, source_mask = (tensor.to(self.device) for tensor in pad([source_ids[i] for i in batch]))
-            target, target_mask = (tensor.to(self.device) for tensor in pad([target_ids[i] for i in batch]))
-            with mixed_precision(self.device, getattr(torch, options.precision)):
-                log_probs, weights = force(self.models, source, source_mask, target)
-            penalties = torch.zeros(len(batch), dtype=torch.float64)
-            if options.coverage_penalty > 0:
-                coverage = (weights.mean(dim=1) * target_mask.unsqueeze(2)).sum(dim=1)
-                penalties = coverage_penalty(coverage, source_mask, options)
-            log_probs, weights, penalties = log_probs.tolist(), weights.cpu(), penalties.tolist()
+            with turn(self.device):
+                log_probs, weights, penalties = self._force(
+                    [source_ids[i] for i in batch], [target_ids[i] for i in batch], options
+                )
             for row, i in enumerate(batch):
                 length = len(target_ids[i])
                 values = log_probs[row][:length]
@@ -297,6 +293,20 @@ class Translator:
                     num_unread=len(all_ids[i]) - len(source_ids[i]) + 1,
                 )
         return results
+
+    def _force(
+        self, source_ids: Sequence[list[int]], target_ids: Sequence[list[int]], options: SearchOptions
+    ) -> tuple[list[list[float]], torch.Tensor, list[float]]:
+        """Of each target the log-probabilities of its tokens, the attention weights and the coverage penalty."""
+        source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
+        target, target_mask = (tensor.to(self.device) for tensor in pad(target_ids))
+        with mixed_precision(self.device, getattr(torch, options.precision)):
+            log_probs, weights = force(self.models, source, source_mask, target)
+        penalties = torch.zeros(len(source_ids), dtype=torch.float64)
+        if options.coverage_penalty > 0:
+            coverage = (weights.mean(dim=1) * target_mask.unsqueeze(2)).sum(dim=1)
+            penalties = coverage_penalty(coverage, source_mask, options)
+        return log_probs.tolist(), weights.cpu(), penalties.tolist()
 
     def align_words(self, translation: Translation) -> list[tuple[int, int]]:
         """Pairs (word of the source, word of the translation), by attention; see `align_words` of word_alignment.py.
@@ -318,8 +328,9 @@ class Translator:
                 results.append(SelfAttention(sentence, [], torch.zeros(0, 0, 0)))
                 continue
             source, mask = pad([ids + [EOS]])
-            encoded = self.model.encoder(self.model.source_embedding(source.to(self.device)), mask.to(self.device))
-            weights = encoded.weights[0].flatten(0, 1).cpu()  # [L*N, S, S]
+            with turn(self.device):
+                encoded = self.model.encoder(self.model.source_embedding(source.to(self.device)), mask.to(self.device))
+                weights = encoded.weights[0].flatten(0, 1).cpu()  # [L*N, S, S]
             results.append(SelfAttention(sentence, self.tokenizer.source_pieces(ids + [EOS]), weights))
         return results
 

@@ -23,9 +23,6 @@ class Memory(NamedTuple):
         """Take these rows, in this order; one may be taken several times."""
         return Memory(*(tensor.index_select(0, index) for tensor in self))
 
-    def to(self, dtype: torch.dtype) -> "Memory":
-        return Memory(self.keys.to(dtype), self.values.to(dtype), self.mask)
-
 
 class AttentionState(NamedTuple):
     """What attention hands from one target step to the next."""

@@ -74,13 +74,15 @@ def test_steps_after_a_prefix_are_recorded(searches, record_on_cpu):
     assert record_on_cpu
 
 
-def test_batches_of_like_size_share_their_graphs(searches, record_on_cpu):
-    _, recorded = searches({"beam_size": 1})
-    recorded(batch(SOURCES[:3]))
-    first = len(record_on_cpu)
-    recorded(batch([SOURCES[0], SOURCES[2]]))  # as wide, when both are padded to a multiple of 4
-    assert first >= 1
-    assert len(record_on_cpu) == first
+def test_what_comes_the_second_time_is_recorded(searches, record_on_cpu):
+    _, recorded = searches()
+    counts = []
+    for sources in (SOURCES[:3], [SOURCES[0], SOURCES[2]], SOURCES[:3]):  # as wide, when padded to a multiple of 4
+        recorded(batch(sources))
+        counts.append(len(record_on_cpu))
+    assert counts[0] >= 1  # steps on whole beams; it read once, and grew from one hypothesis in each sentence once
+    assert counts[1] - counts[0] == 2
+    assert counts[2] == counts[1]
 
 
 def test_a_model_that_cannot_be_recorded_is_searched_without(searches, monkeypatch, caplog):
@@ -99,21 +101,41 @@ def test_a_model_that_cannot_be_recorded_is_searched_without(searches, monkeypat
     assert caplog.messages == ["search without CUDA graphs, which is slower: called a synchronizing CUDA operation"]
 
 
-def test_graphs_that_fill_the_memory_are_dropped(searches, monkeypatch):
+@pytest.mark.parametrize("fits", [0, 2])
+def test_where_graphs_do_not_fit_the_search_does_without(searches, monkeypatch, caplog, fits):
     calls, record = [], step_graphs.record
 
-    def record_less(*given):
+    def record_few(*given):
         calls.append(given)
-        if len(calls) == 1:
+        if len(calls) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return record(*given)
 
     plain, recorded = searches()
-    before = recorded.graphs
-    monkeypatch.setattr(step_graphs, "record", record_less)
-    assert_same(recorded(batch()), plain(batch()))
-    assert recorded.graphs is not before
-    assert len(calls) > 1
+    monkeypatch.setattr(step_graphs, "record", record_few)
+    for sources in (SOURCES[:1], SOURCES[:1], SOURCES):
+        assert_same(recorded(batch(sources)), plain(batch(sources)))
+    assert recorded.graphs is None
+    assert len(calls) == fits + 1
+    assert caplog.messages == [
+        "out of memory: the search goes on without CUDA graphs, which is slower; lower batch_tokens"
+    ]
+
+
+def test_a_search_goes_on_where_a_later_step_cannot_be_recorded(searches, monkeypatch):
+    calls, record = [], step_graphs.record
+
+    def record_two(*given):
+        calls.append(given)
+        if len(calls) > 2:
+            raise RuntimeError("called a synchronizing CUDA operation")
+        return record(*given)
+
+    plain, recorded = searches()
+    monkeypatch.setattr(step_graphs, "record", record_two)
+    for sources in (SOURCES, SOURCES, SOURCES[:2], SOURCES):
+        assert_same(recorded(batch(sources)), plain(batch(sources)))
+    assert len(calls) == 3
 
 
 @pytest.mark.parametrize(("options", "can"), [({}, True), ({"no_repeat_ngram_size": 2}, False)])

@@ -152,7 +152,7 @@ def test_a_translation_is_as_long_as_is_said():
 
     with patch.object(batches, "BatchSearch", Timed):
         assert batches.translation_speed(config, state_of("bahdanau-gru", 8000).model.eval(), 8000, 2, 3) > 0
-    assert len(found) == 1 + batches.SEARCHES
+    assert len(found) == 2 + batches.SEARCHES
     lengths = {len(hypotheses[0].ids) for hypotheses in found[0]}
     assert min(lengths) >= batches.LENGTH + 1
     assert max(lengths) <= batches.LENGTH + 1 + 10
