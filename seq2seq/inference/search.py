@@ -64,7 +64,7 @@ def search(
     reading = read_source(source, source_mask) if graphs is None else graphs.read(read_source, source, source_mask)
     beam = first_beam(reading, source_mask, options, constraints)
     waits_seldom = source.is_cuda or graphs is not None
-    trace, grown = Trace(copies=graphs is not None), None
+    trace = Trace(copies=graphs is not None)
     trace.add(beam.tokens, beam.totals, torch.zeros_like(beam.tokens))
     for length in range(1, constraints.longest + 1):
         recorded = None
@@ -76,15 +76,14 @@ def search(
             places = _places_until_a_look(beam.places, grown, length)
         else:
             places = _places_of_now(beam.places, grown, number_varies=options.beam_threshold is not None)
-        if len(places) == 0:
-            break
         if recorded is not None and places is beam.places:
             beam, rows = recorded.beam, recorded.rows
         else:
             beam, rows = keep(beam, grown, places)
+        if len(places) == 0:
+            break
         trace.add(beam.tokens, beam.totals, rows)
-    assert grown is not None
-    return _hypotheses(grown.ended, trace)
+    return _hypotheses(beam.ended, trace)
 
 
 def _places_of_now(places: Tensor, grown: Grown, number_varies: bool) -> Tensor:
