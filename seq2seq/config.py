@@ -291,7 +291,7 @@ class TrainingConfig(Section):
     """Keep the decoder's state after each so many target steps only, and compute those between anew in the backward
     pass: less memory, more time. Something like the square root of a long target's length saves most."""
     cuda_graphs: bool = True
-    """On a GPU, record and replay CUDA graphs: in training, but with `gradient_checkpoint_interval`; in translation."""
+    """On a GPU, replay CUDA graphs in translation, and in training without `gradient_checkpoint_interval`."""
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
     betas: tuple[Probability, Probability] = (0.9, 0.999)

@@ -199,7 +199,7 @@ def _likeliest(log_probs: Float[Tensor, "R V"], count: int) -> Int[Tensor, "R C"
     """
     size, device = GROUP_SIZES[log_probs.device.type], log_probs.device
     width = log_probs.size(1) // size
-    if width < count or (log_probs.is_cuda and count == 1):
+    if width < count or (log_probs.is_cuda and count == 1):  # a GPU finds the greatest of all as fast
         return _best(log_probs, count)
     grouped = size * width
     groups = _best(log_probs[:, :grouped].unflatten(1, (size, width)).amax(dim=1), count)  # [R, C]
