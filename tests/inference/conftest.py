@@ -80,3 +80,21 @@ def next_log_probs():
 @pytest.fixture(scope="session")
 def greedy():
     return _greedy
+
+
+def _assert_same(found, expected, tolerance=1e-6):
+    """Two searches found the same hypotheses, though one may have padded its sources more."""
+    for ones, others in zip(found, expected, strict=True):
+        assert [one.ids for one in ones] == [other.ids for other in others]
+        for one, other in zip(ones, others, strict=True):
+            assert one.score == pytest.approx(other.score, abs=tolerance)
+            assert one.token_log_probs == pytest.approx(other.token_log_probs, abs=10 * tolerance)
+            length = min(one.weights.size(2), other.weights.size(2))
+            weights = [hypothesis.weights[:, :, :length] for hypothesis in (one, other)]
+            torch.testing.assert_close(*weights, rtol=tolerance, atol=tolerance)
+            assert not any(hypothesis.weights[:, :, length:].any() for hypothesis in (one, other))
+
+
+@pytest.fixture(scope="session")
+def assert_same():
+    return _assert_same

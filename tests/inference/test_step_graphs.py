@@ -32,18 +32,6 @@ def searches(build, record_on_cpu):
     return make
 
 
-def assert_same(found, expected):
-    for ones, others in zip(found, expected, strict=True):
-        assert [one.ids for one in ones] == [other.ids for other in others]
-        for one, other in zip(ones, others, strict=True):
-            assert one.score == pytest.approx(other.score, abs=1e-6)
-            assert one.token_log_probs == pytest.approx(other.token_log_probs, abs=1e-5)
-            length = min(one.weights.size(2), other.weights.size(2))
-            weights = [hypothesis.weights[:, :, :length] for hypothesis in (one, other)]
-            torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
-            assert not any(hypothesis.weights[:, :, length:].any() for hypothesis in (one, other))
-
-
 NETWORKS = [
     {"style": style, "attention": attention}
     for style in ("bahdanau", "conditional", "luong")
@@ -62,13 +50,13 @@ OPTIONS = [
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("options", OPTIONS)
-def test_a_recorded_search_finds_the_same(searches, network, options):
+def test_a_recorded_search_finds_the_same(searches, assert_same, network, options):
     plain, recorded = searches(options, **network)
     for sources in (SOURCES, SOURCES[:2], SOURCES):
         assert_same(recorded(batch(sources)), plain(batch(sources)))
 
 
-def test_steps_after_a_prefix_are_recorded(searches, record_on_cpu):
+def test_steps_after_a_prefix_are_recorded(searches, assert_same, record_on_cpu):
     plain, recorded = searches()
     assert_same(recorded(batch(prefix=[5, 6])), plain(batch(prefix=[5, 6])))
     assert record_on_cpu
@@ -85,7 +73,7 @@ def test_what_comes_the_second_time_is_recorded(searches, record_on_cpu):
     assert counts[2] == counts[1]
 
 
-def test_a_model_that_cannot_be_recorded_is_searched_without(searches, monkeypatch, caplog):
+def test_a_model_that_cannot_be_recorded_is_searched_without(searches, assert_same, monkeypatch, caplog):
     calls = []
 
     def record(*_):
@@ -102,7 +90,7 @@ def test_a_model_that_cannot_be_recorded_is_searched_without(searches, monkeypat
 
 
 @pytest.mark.parametrize("fits", [0, 2])
-def test_where_graphs_do_not_fit_the_search_does_without(searches, monkeypatch, caplog, fits):
+def test_where_graphs_do_not_fit_the_search_does_without(searches, assert_same, monkeypatch, caplog, fits):
     calls, record = [], step_graphs.record
 
     def record_few(*given):
@@ -122,7 +110,7 @@ def test_where_graphs_do_not_fit_the_search_does_without(searches, monkeypatch, 
     ]
 
 
-def test_a_search_goes_on_where_a_later_step_cannot_be_recorded(searches, monkeypatch):
+def test_a_search_goes_on_where_a_later_step_cannot_be_recorded(searches, assert_same, monkeypatch):
     calls, record = [], step_graphs.record
 
     def record_two(*given):
