@@ -16,6 +16,7 @@ class Memory(NamedTuple):
     """What a decoder may look at: built once per source batch, passed as an argument."""
 
     keys: Float[Tensor, "B N S D"]
+    """As the score takes them: projected and, unless coverage changes them at each step, prepared."""
     values: Float[Tensor, "B N S Dv"]
     mask: Bool[Tensor, "B S"]
 
@@ -98,7 +99,10 @@ class Attention(nn.Module):
         self, states: Float[Tensor, "B S M"], mask: Bool[Tensor, "B S"], summary: Float[Tensor, "B M"] | None = None
     ) -> Memory:
         """Project the encoder's states to keys and values. The summary is what a decoder without attention gets."""
-        return Memory(self._split(self.key_projection(states)), self._split(self.value_projection(states)), mask)
+        keys = self._split(self.key_projection(states))
+        if self.coverage_weight is None:
+            keys = self._prepared(keys)
+        return Memory(keys, self._split(self.value_projection(states)), mask)
 
     def first_state(self, mask: Bool[Tensor, "B S"]) -> AttentionState:
         return _first_state(mask, 0 if self.coverage_weight is None else self.num_heads)
@@ -107,7 +111,7 @@ class Attention(nn.Module):
         keys, coverage = memory.keys, state.coverage
         if self.coverage_weight is not None:
             assert query.size(1) == 1, "coverage grows step by step"
-            keys = keys + (coverage.unsqueeze(-1) * self.coverage_weight).to(keys.dtype)
+            keys = self._prepared(keys + (coverage.unsqueeze(-1) * self.coverage_weight).to(keys.dtype))
         scores = self.score(self._split(self.query_projection(query)), keys)
         weights = self.normalizer(*self.window(scores, memory.mask, query, state.step))
         heads = weights.to(memory.values.dtype) @ memory.values  # [B, N, T, Dv]
@@ -115,6 +119,10 @@ class Attention(nn.Module):
             coverage = coverage + weights.squeeze(2)
         context = self.output_projection(heads.transpose(1, 2).flatten(2))
         return Attended(context, weights, AttentionState(state.step + query.size(1), coverage))
+
+    def _prepared(self, keys: Float[Tensor, "B N S D"]) -> Float[Tensor, "B N S _"]:
+        prepare = getattr(self.score, "prepare", None)  # a class of one's own may have none
+        return keys if prepare is None else prepare(keys)
 
     def _split(self, tensor: Float[Tensor, "B L _"]) -> Float[Tensor, "B N L D"]:
         return tensor.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)

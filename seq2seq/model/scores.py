@@ -1,7 +1,8 @@
 """Scores: how well a query matches each key. Each is its parameters and one equation; it never sees masks or values.
 
-A score is built with the sizes of one head's query and key and the number of heads. B batch, N heads, T queries,
-S keys, D size of a head.
+A score is built with the sizes of one head's query and key and the number of heads. What it computes of keys alone may
+stand in a second method, `prepare`; `forward` then gets what that returns, computed once for all target steps. B batch,
+N heads, T queries, S keys, D size of a head.
 """
 
 import math
@@ -58,9 +59,11 @@ class Cosine(Dot):
         super().__init__(query_size, key_size, num_heads)
         self.log_beta = nn.Parameter(torch.full((num_heads, 1, 1), math.log(10.0)))
 
+    def prepare(self, keys: Float[Tensor, "B N S D"]) -> Float[Tensor, "B N S D"]:
+        return nn.functional.normalize(keys, dim=-1)
+
     def forward(self, query: Float[Tensor, "B N T D"], keys: Float[Tensor, "B N S D"]) -> Float[Tensor, "B N T S"]:
-        query, keys = nn.functional.normalize(query, dim=-1), nn.functional.normalize(keys, dim=-1)
-        return self.log_beta.exp() * super().forward(query, keys)
+        return self.log_beta.exp() * super().forward(nn.functional.normalize(query, dim=-1), keys)
 
 
 class Bilinear(nn.Module):
@@ -70,15 +73,17 @@ class Bilinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_heads, query_size, key_size).uniform_(-1, 1) / math.sqrt(query_size))
 
-    def forward(self, query: Float[Tensor, "B N T Dq"], keys: Float[Tensor, "B N S Dk"]) -> Float[Tensor, "B N T S"]:
-        return _by_head(query, self.weight) @ keys.transpose(-1, -2)
+    def prepare(self, keys: Float[Tensor, "B N S Dk"]) -> Float[Tensor, "B N S Dq"]:
+        return _by_head(keys, self.weight.transpose(1, 2))
+
+    def forward(self, query: Float[Tensor, "B N T Dq"], keys: Float[Tensor, "B N S Dq"]) -> Float[Tensor, "B N T S"]:
+        return query @ keys.transpose(-1, -2)
 
 
 class Concat(nn.Module):
     """score = v . tanh(W [query; key]), Luong et al. 2015, arXiv:1508.04025, equation 8 (concat).
 
-    W's two halves are applied apart, which is the same sum. In a decoder that attends step by step the key's half is
-    computed anew at each step; `additive` with `projection: query_key` is the same equation, and computes it once.
+    W's two halves are applied apart, which is the same sum; so is `additive` with `projection: query_key`.
     """
 
     def __init__(self, query_size: int, key_size: int, num_heads: int):
@@ -88,8 +93,11 @@ class Concat(nn.Module):
         self.key_weight = nn.Parameter(torch.empty(num_heads, key_size, key_size).uniform_(-1, 1) / bound)
         self.additive = Additive(key_size, key_size, num_heads)
 
+    def prepare(self, keys: Float[Tensor, "B N S Dk"]) -> Float[Tensor, "B N S Dk"]:
+        return _by_head(keys, self.key_weight)
+
     def forward(self, query: Float[Tensor, "B N T Dq"], keys: Float[Tensor, "B N S Dk"]) -> Float[Tensor, "B N T S"]:
-        return self.additive(_by_head(query, self.query_weight), _by_head(keys, self.key_weight))
+        return self.additive(_by_head(query, self.query_weight), keys)
 
 
 def _by_head(vectors: Float[Tensor, "B N L D"], weight: Float[Tensor, "N D F"]) -> Float[Tensor, "B N L F"]:

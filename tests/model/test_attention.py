@@ -207,6 +207,20 @@ def test_own_score_normalizer_and_window_by_import_path(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("score", ["bilinear", "concat", "cosine"])
+@pytest.mark.parametrize("coverage", [False, True])
+def test_keys_are_prepared_once_or_where_coverage_changes_them_at_each_step(score, coverage, monkeypatch):
+    attention, plain = make(score, coverage=coverage), make(score)
+    plain.load_state_dict(attention.state_dict(), strict=not coverage)  # coverage_weight is 0 at first
+    query, states, mask, calls = torch.randn(B, T, H), torch.randn(B, S, H), torch.ones(B, S).bool(), []
+    prepare = attention.score.prepare
+    monkeypatch.setattr(attention.score, "prepare", lambda keys: calls.append(0) or prepare(keys))
+    context, weights, _ = attend(attention, query, states, mask)
+    assert len(calls) == (T if coverage else 1)
+    expected_context, expected_weights, _ = attend(plain, query, states, mask)
+    torch.testing.assert_close((context, weights), (expected_context, expected_weights))
+
+
 @pytest.mark.parametrize("key", ["score", "normalizer", "window"])
 @pytest.mark.parametrize("name", ["aditive", "no_such_module:Score", "math:Score"])
 def test_unknown_part_is_refused_by_name(key, name):

@@ -9,6 +9,11 @@ from seq2seq.model.scores import SCORES, Bilinear, Concat, Cosine, ScaledDot
 B, N, T, S, D = 2, 3, 5, 7, 11  # different primes, so that no transposition passes
 
 
+def scores_of(score, query, keys):
+    """As attention calls it."""
+    return score(query, score.prepare(keys) if hasattr(score, "prepare") else keys)
+
+
 def plain_score(name, score, query, key, head):
     """The paper's equation for one query and one key, in plain numbers."""
     dot = sum(q * k for q, k in zip(query, key, strict=True))
@@ -46,12 +51,13 @@ def test_score_equals_its_equation_written_as_loops(name):
             for b in range(B)
         ]
     )
-    torch.testing.assert_close(score(query, keys), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(scores_of(score, query, keys), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["bilinear", "concat"])
 def test_score_with_its_own_matrix_takes_unequal_sizes(name):
-    assert SCORES[name](13, D, N)(torch.randn(B, N, T, 13), torch.randn(B, N, S, D)).shape == (B, N, T, S)
+    score = SCORES[name](13, D, N)
+    assert scores_of(score, torch.randn(B, N, T, 13), torch.randn(B, N, S, D)).shape == (B, N, T, S)
 
 
 @pytest.mark.parametrize("name", ["additive", "dot", "scaled_dot", "cosine"])
@@ -71,9 +77,8 @@ def test_bilinear_worked_out_by_hand():
     with torch.no_grad():
         score.weight.copy_(torch.tensor([[[1.0, 2.0], [0.0, -1.0]]]))
     # query W = (1*1 + 2*0, 1*2 + 2*-1) = (1, 0); with key (5, 7): 5
-    torch.testing.assert_close(
-        score(torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[5.0, 7.0]]]])), torch.tensor([[[[5.0]]]])
-    )
+    scores = scores_of(score, torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[5.0, 7.0]]]]))
+    torch.testing.assert_close(scores, torch.tensor([[[[5.0]]]]))
 
 
 def test_concat_equals_one_matrix_over_the_concatenation():
@@ -82,15 +87,15 @@ def test_concat_equals_one_matrix_over_the_concatenation():
     pairs = torch.cat([query.unsqueeze(3).expand(B, 1, T, S, 13), keys.unsqueeze(2).expand(B, 1, T, S, D)], dim=-1)
     matrix = torch.cat([score.query_weight[0], score.key_weight[0]])
     expected = (torch.tanh(pairs @ matrix) @ score.additive.v[0]).squeeze(-1)
-    torch.testing.assert_close(score(query, keys), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(scores_of(score, query, keys), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_cosine_worked_out_by_hand():
     score = Cosine(2, 2, 1)
     # query (3, 4) of length 5; keys (6, 8), (-4, 3), (0, -2): cosines 1, 0, -0.8, times beta 10
-    scores = score(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[[6.0, 8.0], [-4.0, 3.0], [0.0, -2.0]]]]))
+    scores = scores_of(score, torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[[6.0, 8.0], [-4.0, 3.0], [0.0, -2.0]]]]))
     torch.testing.assert_close(scores.detach(), torch.tensor([[[[10.0, 0.0, -8.0]]]]))
 
 
 def test_cosine_of_a_zero_vector_is_zero():
-    assert (Cosine(2, 2, 1)(torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 3, 2)) == 0).all()
+    assert (scores_of(Cosine(2, 2, 1), torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 3, 2)) == 0).all()
