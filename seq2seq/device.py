@@ -1,6 +1,7 @@
 """Which device computes, and in which number format."""
 
 import os
+import platform
 from contextlib import AbstractContextManager
 
 import torch
@@ -51,6 +52,20 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
+def choose_search_precision(name: str, device: torch.device) -> torch.dtype:
+    """The number format of a search's matrix products.
+
+    Raises:
+        ConfigError: int8 is asked for where torch has no products of it: on a GPU, or a processor that is not an x86.
+    """
+    if name == "int8" and not (device.type == "cpu" and onednn_has_int8()):
+        raise ConfigError(
+            f"search.precision is 'int8', which only x86 processors have here, and the device is "
+            f"{device.type if device.type != 'cpu' else platform.machine()}; use bfloat16 or float32"
+        )
+    return getattr(torch, name)
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Torch has a class for it on a GPU only."""
     said = ("allocate memory", "out of memory")  # the latter where CUDA itself finds it
@@ -62,6 +77,18 @@ def onednn_has_bfloat16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
+def onednn_has_int8() -> bool:
+    """Whether torch has oneDNN's products of 8-bit integers, which are for x86 processors."""
+    return "onednn" in torch.backends.quantized.supported_engines
+
+
+def has_vnni() -> bool:
+    """Whether this x86 processor adds up products of 8-bit integers in 32 bits; else in 16, two at a time."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_vnni") or capabilities.get("avx_vnni"))
+
+
 def mixed_precision(device: torch.device, precision: torch.dtype) -> AbstractContextManager:
-    """Matrix products in `precision`; parameters, decoder states, softmax and loss stay in float32."""
-    return torch.autocast(device.type, precision, enabled=precision != torch.float32)
+    """Matrix products in `precision`; parameters, decoder states, softmax and loss stay in float32. Products in int8
+    are a matter of layers of their own, see `pack`."""
+    return torch.autocast(device.type, precision, enabled=precision in (torch.bfloat16, torch.float16))

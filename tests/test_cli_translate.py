@@ -190,6 +190,7 @@ def test_search_options_reach_search(toy_run, capsys):
     letters = text("--no-repeat-ngram-size", "1", "--min-length-ratio", "2").split()
     assert len(letters) == len(set(letters))
     assert text("--precision", "bfloat16")
+    assert text("--precision", "int8")
     every = ("--beam-size", "4", "--n-best", "4")
     assert len(text(*every, "--beam-threshold", "1e-9").splitlines()) < 4 == len(text(*every).splitlines())
     assert text(*every, "--beam-threshold", "1000") == text(*every)
@@ -283,10 +284,9 @@ def test_score_of_files_and_of_standard_input(toy_run, capsys, stdin, tmp_path):
     assert records[0]["token_log_probs"] == pytest.approx(results[0].token_log_probs, abs=1e-6)
     assert records[0]["tokens"] == results[0].tokens
     assert (records[2]["log_prob"], records[2]["perplexity"]) == (None, None)
-    (rounded, _), *_ = [
-        line.split("\t") for line in output(capsys, "score", toy_run, *files, "--precision", "bfloat16").splitlines()
-    ]
-    assert 0 < abs(float(rounded) - lines[0][0]) < 0.5
+    for precision in ("bfloat16", "int8"):
+        first, *_ = output(capsys, "score", toy_run, *files, "--precision", precision).splitlines()
+        assert 0 < abs(float(first.split("\t")[0]) - lines[0][0]) < 0.5
 
 
 def test_score_of_all_together(toy_run, capsys, stdin):

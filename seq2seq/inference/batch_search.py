@@ -10,7 +10,7 @@ import torch
 from seq2seq.cuda_graphs import round_up
 from seq2seq.data.batching import pad
 from seq2seq.data.lexicon import Lexicon
-from seq2seq.device import is_out_of_memory, mixed_precision
+from seq2seq.device import choose_search_precision, is_out_of_memory, mixed_precision
 from seq2seq.errors import OutOfMemory
 from seq2seq.inference.options import SearchOptions
 from seq2seq.inference.packing import pack
@@ -49,8 +49,8 @@ class BatchSearch:
         cuda_graphs: bool = True,
     ):
         self.options, self.never_generated, self.lexicon = options, never_generated, lexicon
-        self.precision = getattr(torch, options.precision)
         self.device = models[0].output_layer.weight.device
+        self.precision = choose_search_precision(options.precision, self.device)
         with turn(self.device):
             self.models = [pack(model, self.precision) for model in models]
         recorded = cuda_graphs and self.device.type == "cuda" and lexicon is None and StepGraphs.can_record(options)

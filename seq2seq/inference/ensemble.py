@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.data.tokenizer import BOS
-from seq2seq.inference.packing import PackedLinear
+from seq2seq.inference.packing import PackedLinear, QuantizedLinear
 from seq2seq.model.attention import Memory
 from seq2seq.model.decoder import Decoded, DecoderState
 from seq2seq.model.seq2seq import Seq2Seq
@@ -25,8 +25,8 @@ class Shortlisted:
         weight, bias = layer.weight[ids], layer.bias[ids]
         self.encode = model.encode
         self.output_layer = (
-            PackedLinear(weight, bias, layer.precision)
-            if isinstance(layer, PackedLinear)
+            layer.like(weight, bias)
+            if isinstance(layer, PackedLinear | QuantizedLinear)
             else partial(nn.functional.linear, weight=weight, bias=bias)
         )
 

@@ -56,7 +56,7 @@ class SearchChanges(TypedDict, total=False):
     max_length_ratio: float
     max_source_length: int
     batch_tokens: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "bfloat16", "int8"]
     n_best: int
     sample: bool
     temperature: float

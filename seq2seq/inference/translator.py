@@ -15,11 +15,12 @@ from seq2seq.config import Config
 from seq2seq.data.batching import group_by_budget, pad
 from seq2seq.data.lexicon import Lexicon
 from seq2seq.data.tokenizer import EOS, Tokenizer
-from seq2seq.device import choose_device, keep_code, mixed_precision
+from seq2seq.device import choose_device, choose_search_precision, keep_code, mixed_precision
 from seq2seq.errors import ConfigError, UserError
 from seq2seq.inference.batch_search import BatchSearch, SourceBatch
 from seq2seq.inference.ensemble import force
 from seq2seq.inference.options import SearchChanges, SearchOptions, search_options
+from seq2seq.inference.packing import pack
 from seq2seq.inference.ranking import coverage_penalty, normalize
 from seq2seq.inference.search import NOT_NUMBERS
 from seq2seq.inference.shortlist import read_lexicon
@@ -269,11 +270,14 @@ class Translator:
             blank(source, target, 0.0 if len(ids) == 1 else -math.inf)
             for source, target, ids in zip(sources, targets, target_ids, strict=True)
         ]
+        precision = choose_search_precision(options.precision, self.device)
+        with turn(self.device):
+            models = [pack(model, precision) for model in self.models]
         for group in group_by_budget([longest[i] for i in order], options.batch_tokens):
             batch = order[group]
-            with turn(self.device):
+            with turn(self.device), mixed_precision(self.device, precision):
                 log_probs, weights, penalties = self._force(
-                    [source_ids[i] for i in batch], [target_ids[i] for i in batch], options
+                    models, [source_ids[i] for i in batch], [target_ids[i] for i in batch], options
                 )
             for row, i in enumerate(batch):
                 length = len(target_ids[i])
@@ -295,13 +299,16 @@ class Translator:
         return results
 
     def _force(
-        self, source_ids: Sequence[list[int]], target_ids: Sequence[list[int]], options: SearchOptions
+        self,
+        models: Sequence[Seq2Seq],
+        source_ids: Sequence[list[int]],
+        target_ids: Sequence[list[int]],
+        options: SearchOptions,
     ) -> tuple[list[list[float]], torch.Tensor, list[float]]:
         """Of each target the log-probabilities of its tokens, the attention weights and the coverage penalty."""
         source, source_mask = (tensor.to(self.device) for tensor in pad(source_ids))
         target, target_mask = (tensor.to(self.device) for tensor in pad(target_ids))
-        with mixed_precision(self.device, getattr(torch, options.precision)):
-            log_probs, weights = force(self.models, source, source_mask, target)
+        log_probs, weights = force(models, source, source_mask, target)
         penalties = torch.zeros(len(source_ids), dtype=torch.float64)
         if options.coverage_penalty > 0:
             coverage = (weights.mean(dim=1) * target_mask.unsqueeze(2)).sum(dim=1)

@@ -11,7 +11,7 @@ from seq2seq.config import Config
 from seq2seq.data.batching import collate
 from seq2seq.data.segmentation import SubwordSampler
 from seq2seq.data.tokenized import StoredPairs
-from seq2seq.device import choose_precision
+from seq2seq.device import choose_precision, choose_search_precision
 from seq2seq.errors import TrainingStopped
 from seq2seq.model.seq2seq import Seq2Seq
 from seq2seq.training.batches import StoredBatches, StreamedBatches
@@ -47,6 +47,7 @@ def train(config: Config, run: Path, resume: bool = False) -> Progress:
     settings = config.training
     processes = Processes(settings.device)
     precision = choose_precision(settings.precision, processes.device)
+    choose_search_precision(config.search.precision, processes.device)  # validation will search
     goes_on = resume and has_checkpoint(run)
     start = None if goes_on else read_start(config)  # before the corpus is read, as is the next
     if not goes_on and start is None:

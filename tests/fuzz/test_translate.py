@@ -19,7 +19,7 @@ OPTIONS = [
     ["--beam-size", "1"], ["--beam-size", "3", "--n-best", "2"], ["--sample", "--temperature", "5"], ["--scores"],
     ["--alignment"], ["--prefix", "\u2028 x"], ["--prefix", "▁"], ["--no-repeat-ngram-size", "1"],
     ["--min-length-ratio", "1.5"], ["--max-length-ratio", "0.1"], ["--max-source-length", "2"], ["--batch-tokens", "1"],
-    ["--precision", "bfloat16"],
+    ["--precision", "bfloat16"], ["--precision", "int8"],
 ]  # fmt: skip
 PIECES = [
     b"\n", b"\r\n", b"\r", b"a", b" ", b"\0", b"\xff", b"\xc3", "\u2028\u2029\x85\x0b\x0c\x1c\x1e".encode(),

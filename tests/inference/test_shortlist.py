@@ -7,6 +7,7 @@ import torch
 
 from seq2seq.data.batching import pad
 from seq2seq.data.tokenizer import EOS
+from seq2seq.device import onednn_has_int8
 from seq2seq.inference.options import SearchOptions
 from seq2seq.inference.packing import pack
 from seq2seq.inference.search import search
@@ -88,11 +89,15 @@ def test_a_greedy_translation_stays_where_its_pieces_are_listed(build, network):
         assert ours.score > theirs.score
 
 
-def test_packed_models_find_the_same(models):
+@pytest.mark.parametrize("precision", [torch.float32, torch.int8], ids=str)
+def test_packed_models_find_the_same(models, precision):
+    if precision == torch.int8 and not onednn_has_int8():
+        pytest.skip("needs an x86 processor")
     options = SearchOptions(beam_size=3, n_best=3)
-    packed = [pack(model, torch.float32) for model in models]
-    for ours, theirs in zip(run(packed, options, SOME), run(models, options, SOME), strict=True):
-        assert [one.ids for one in ours] == [other.ids for other in theirs]
-        assert [one.score for one in ours] == pytest.approx([other.score for other in theirs], abs=1e-5)
+    packed = [pack(model, precision) for model in models]
+    if precision == torch.float32:
+        for ours, theirs in zip(run(packed, options, SOME), run(models, options, SOME), strict=True):
+            assert [one.ids for one in ours] == [other.ids for other in theirs]
+            assert [one.score for one in ours] == pytest.approx([other.score for other in theirs], abs=1e-5)
     whole, expected = run(packed, options, list(range(V))), search(packed, *pad(SOURCES), options, NEVER)
     assert [one[:3] for (one, *_) in whole] == [other[:3] for (other, *_) in expected]

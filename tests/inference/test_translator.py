@@ -224,6 +224,7 @@ def test_threads_share_a_translator(translator):
         ({"sample": True}, SOURCES * 3),
         ({"beam_size": 2, "prefix": "h"}, SOURCES),
         ({"beam_size": 3, "precision": "bfloat16"}, SOURCES),
+        ({"beam_size": 3, "precision": "int8"}, SOURCES),
     ] * 3
 
     def texts(job):
