@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import seq2seq.model.decoder
 import seq2seq.training.gradients
+import seq2seq.training.loss
 from benchmark.parts import Part, Place, Times, times
 from benchmark.train import setting_config
 from measuring.environment import Environment, environment
@@ -103,7 +104,8 @@ def random_batch(num_sentences: int, length: int, vocabulary: int) -> Batch:
 def training_times(state: TrainingState, batch: Batch, repeats: int = REPEATS) -> Times:
     places: list[Place] = [
         *model_places(state.model),
-        (seq2seq.training.gradients, "cross_entropy", "loss"),
+        (seq2seq.training.gradients, "token_loss", "output layer"),
+        (seq2seq.training.loss, "to_gradient", "loss"),
         (torch.nn.utils, "clip_grad_norm_", "norm of the gradient"),
         (state.optimizer, "step", "optimizer"),
     ]

@@ -89,6 +89,18 @@ class Seq2Seq(nn.Module):
         `checkpoint_interval` only the decoder's state after each so many steps is kept for the backward pass, which
         computes the steps between anew (Chen et al. 2016, arXiv:1604.06174): less memory for more time.
         """
+        output, weights = self.outputs(source, source_mask, target_in, target_mask, checkpoint_interval)
+        return self.output_layer(output), weights
+
+    def outputs(
+        self,
+        source: Int[Tensor, "B S"],
+        source_mask: Bool[Tensor, "B S"],
+        target_in: Int[Tensor, "B T"],
+        target_mask: Bool[Tensor, "B T"] | None = None,
+        checkpoint_interval: int | None = None,
+    ) -> tuple[Float[Tensor, "*L O"], Float[Tensor, "B N T S"]]:
+        """The same up to the output layer: what that multiplies, instead of logits."""
         memory, state = self.encode(source, source_mask)
         if checkpoint_interval is None:
             output, _, weights = self.decode(target_in, state, memory)
@@ -99,7 +111,7 @@ class Seq2Seq(nn.Module):
                 state = parts[-1].state
             output = torch.cat([part.output for part in parts], dim=1)
             weights = torch.cat([part.weights for part in parts], dim=2)
-        return self.output_layer(output if target_mask is None else output[target_mask]), weights
+        return output if target_mask is None else output[target_mask], weights
 
     def encode(self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> tuple[Memory, DecoderState]:
         """Read the source: what the decoder may look at, and the state that it starts from."""

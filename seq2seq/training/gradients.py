@@ -7,7 +7,7 @@ from seq2seq.config import TrainingConfig
 from seq2seq.data.batching import Batch
 from seq2seq.device import mixed_precision
 from seq2seq.model.seq2seq import Seq2Seq
-from seq2seq.training.loss import coverage_loss, cross_entropy
+from seq2seq.training.loss import coverage_loss, token_loss
 
 
 def add_gradients(
@@ -29,9 +29,9 @@ def add_gradients(
     target_mask = None if padded else batch.target_mask
     with mixed_precision(batch.source.device, precision):
         interval = settings.gradient_checkpoint_interval
-        logits, weights = model(batch.source, batch.source_mask, batch.target_in, target_mask, interval)
-    targets = batch.target_out if padded else batch.target_out[batch.target_mask]
-    loss = cross_entropy(logits.view(-1, logits.size(-1)), targets.flatten(), settings.label_smoothing)
+        output, weights = model.outputs(batch.source, batch.source_mask, batch.target_in, target_mask, interval)
+        targets = batch.target_out if padded else batch.target_out[batch.target_mask]
+        loss = token_loss(model.output_layer, output.flatten(0, -2), targets.flatten(), settings.label_smoothing)
     total = loss
     if settings.coverage_loss > 0:
         total = total + settings.coverage_loss * coverage_loss(weights, batch.target_mask)

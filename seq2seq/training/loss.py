@@ -7,29 +7,33 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.data.tokenizer import PAD
+from seq2seq.model.seq2seq import OutputLayer
 
 CHUNK = 2**19
 """Logits treated at a time: their float32 copies stay in the processor's cache."""
 
 
-def cross_entropy(
-    logits: Float[Tensor, "n V"], targets: Int[Tensor, " n"], label_smoothing: float = 0.0
+def token_loss(
+    layer: OutputLayer, output: Float[Tensor, "n O"], targets: Int[Tensor, " n"], label_smoothing: float = 0.0
 ) -> Float[Tensor, ""]:
     """Cross-entropy in nats, summed over real target tokens; the caller divides by their number.
 
     Label smoothing spreads that share of the target over all V pieces (Szegedy et al. 2016, arXiv:1512.00567,
-    section 7).
-    Padding among the targets adds nothing. Equal to `torch.nn.functional.cross_entropy` of float32 logits with
-    `reduction="sum"` and padding as its `ignore_index`; on a GPU, where many chunks were many launches, it is that.
+    section 7). Padding among the targets adds nothing. Equal to `torch.nn.functional.cross_entropy` of the layer's
+    logits in float32 with `reduction="sum"` and padding as its `ignore_index`; on a GPU, where many chunks were many
+    launches, it is that.
     """
-    if logits.is_cuda:
+    if output.is_cuda:
+        logits = layer(output).float()
         return nn.functional.cross_entropy(
-            logits.float(), targets, ignore_index=PAD, reduction="sum", label_smoothing=label_smoothing
+            logits, targets, ignore_index=PAD, reduction="sum", label_smoothing=label_smoothing
         )
+    if torch.is_autocast_enabled("cpu"):
+        output = output.to(torch.get_autocast_dtype("cpu"))
     real = targets != PAD
     if not real.all():
-        logits, targets = logits[real], targets[real]
-    return _CrossEntropy.apply(logits, targets, label_smoothing)
+        output, targets = output[real], targets[real]
+    return _LinearCrossEntropy.apply(output, layer.weight, layer.bias, targets, label_smoothing)
 
 
 def coverage_loss(weights: Float[Tensor, "B N T S"], target_mask: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:
@@ -42,32 +46,47 @@ def coverage_loss(weights: Float[Tensor, "B N T S"], target_mask: Bool[Tensor, "
     return (torch.minimum(weights, before).sum(dim=-1).mean(dim=1) * target_mask).sum()
 
 
-class _CrossEntropy(torch.autograd.Function):
-    """Computes the gradient, probabilities - target distribution, along with the loss, while the rows are at hand.
-
-    The backward pass may run once only.
-    """
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Output layer and cross-entropy in one, whose gradient by the logits takes the place of the logits."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-        gradient = torch.empty_like(logits)
-        loss = torch.zeros((), device=logits.device)
-        elsewhere = label_smoothing / logits.size(1)
-        count = max(1, CHUNK // logits.size(1))
-        for rows, chosen, out in zip(logits.split(count), targets.split(count), gradient.split(count), strict=True):
-            rows, chosen = rows.float(), chosen.unsqueeze(1)
-            probs = torch.softmax(rows, dim=-1)
-            # log-softmax is rows - log_sum, which the likeliest piece tells: its probability is at least 1 / V
-            log_sum = rows.amax(dim=1) - probs.amax(dim=1).log()
-            loss += (log_sum - (1 - label_smoothing) * rows.gather(1, chosen).squeeze(1)).sum()
-            if elsewhere > 0:
-                loss -= elsewhere * rows.sum()
-                probs -= elsewhere
-            out.copy_(probs.scatter_add_(1, chosen, probs.new_full(chosen.shape, label_smoothing - 1)))
-        ctx.save_for_backward(gradient)
+    def forward(
+        ctx: Any, output: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, label_smoothing: float
+    ) -> Tensor:
+        weight = weight.to(output.dtype)
+        logits = output @ weight.T
+        loss, of_bias = to_gradient(logits, bias, targets, label_smoothing)
+        ctx.save_for_backward(output, weight, logits, of_bias)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient.mul_(gradients[0]), None, None  # in its place: it is as large as the logits
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, Tensor, None, None]:
+        output, weight, of_logits, of_bias = ctx.saved_tensors
+        (scale,) = gradients
+        of_output, of_weight = (of_logits @ weight).mul_(scale), None
+        if ctx.needs_input_grad[1]:  # it may be frozen
+            of_weight = (of_logits.T @ output).to(of_bias.dtype).mul_(scale)
+        return of_output, of_weight, of_bias * scale, None, None
+
+
+def to_gradient(
+    logits: Float[Tensor, "n V"], bias: Float[Tensor, " V"], targets: Int[Tensor, " n"], label_smoothing: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, " V"]]:
+    """Overwrite logits without their bias by the gradient, probabilities - target distribution, while the rows are at
+    hand; returns the loss and the bias's gradient."""
+    loss, of_bias = torch.zeros((), dtype=bias.dtype), torch.zeros_like(bias)
+    elsewhere = label_smoothing / logits.size(1)
+    count = max(1, CHUNK // logits.size(1))
+    for chunk, chosen in zip(logits.split(count), targets.split(count), strict=True):
+        rows, chosen = chunk.to(bias.dtype).add_(bias), chosen.unsqueeze(1)
+        probs = torch.softmax(rows, dim=-1)
+        # log-softmax is rows - log_sum, which the likeliest piece tells: its probability is at least 1 / V
+        log_sum = rows.amax(dim=1) - probs.amax(dim=1).log()
+        loss += (log_sum - (1 - label_smoothing) * rows.gather(1, chosen).squeeze(1)).sum()
+        if elsewhere > 0:
+            loss -= elsewhere * rows.sum()
+            probs -= elsewhere
+        probs.scatter_add_(1, chosen, probs.new_full(chosen.shape, label_smoothing - 1))
+        of_bias += probs.sum(dim=0)
+        chunk.copy_(probs)
+    return loss, of_bias

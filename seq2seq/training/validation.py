@@ -11,7 +11,7 @@ from seq2seq.data.tokenized import Pairs
 from seq2seq.device import mixed_precision
 from seq2seq.evaluation.metrics import score_translations
 from seq2seq.inference.translator import Translation, Translator
-from seq2seq.training.loss import cross_entropy
+from seq2seq.training.loss import token_loss
 from seq2seq.training.preparation import TrainingData
 from seq2seq.training.state import TrainingState
 
@@ -63,9 +63,9 @@ def mean_loss(state: TrainingState, pairs: Pairs) -> float:
     for indices in batches[processes.rank :: processes.count]:
         batch = collate(*pairs.select(indices)).to(state.device)
         with mixed_precision(state.device, state.precision):
-            logits, _ = state.judged(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
-        targets = batch.target_out[batch.target_mask]
-        total += float(cross_entropy(logits, targets))
+            output, _ = state.judged.outputs(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
+            targets = batch.target_out[batch.target_mask]
+            total += float(token_loss(state.judged.output_layer, output, targets))
         num_tokens += len(targets)
     parts = processes.gather((total, num_tokens))
     return sum(part[0] for part in parts) / sum(part[1] for part in parts)
