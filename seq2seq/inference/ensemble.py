@@ -57,10 +57,6 @@ def read(
     models: Sequence[Seq2Seq | Shortlisted], source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]
 ) -> Reading:
     memories, states = zip(*(model.encode(source, source_mask) for model in models), strict=True)
-    device_type = source.device.type
-    if torch.is_autocast_enabled(device_type):  # which would round them at each step
-        precision = torch.get_autocast_dtype(device_type)
-        memories = tuple(memory._replace(values=memory.values.to(precision)) for memory in memories)
     return Reading(memories, states)
 
 

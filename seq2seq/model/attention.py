@@ -102,7 +102,11 @@ class Attention(nn.Module):
         keys = self._split(self.key_projection(states))
         if self.coverage_weight is None:
             keys = self._prepared(keys)
-        return Memory(keys, self._split(self.value_projection(states)), mask)
+        values = self._split(self.value_projection(states))
+        device_type = states.device.type
+        if torch.is_autocast_enabled(device_type):  # which would round them at each step
+            values = values.to(torch.get_autocast_dtype(device_type))
+        return Memory(keys, values, mask)
 
     def first_state(self, mask: Bool[Tensor, "B S"]) -> AttentionState:
         return _first_state(mask, 0 if self.coverage_weight is None else self.num_heads)
