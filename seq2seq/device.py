@@ -5,6 +5,7 @@ import platform
 from contextlib import AbstractContextManager
 
 import torch
+from torch import Tensor
 
 from seq2seq.errors import ConfigError
 
@@ -75,6 +76,11 @@ def is_out_of_memory(error: Exception) -> bool:
 def onednn_has_bfloat16() -> bool:
     """Whether oneDNN computes in bfloat16 on this processor; on x86 that takes AVX512."""
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def onednn_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """inputs W^T + bias, in their own format, without a gradient. The weight may be packed for it."""
+    return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
 
 
 def onednn_has_int8() -> bool:

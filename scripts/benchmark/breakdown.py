@@ -1,5 +1,6 @@
 """The cost of one training step and of one step of a beam search, by part, on the processor and on random ids."""
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,10 +145,19 @@ def count_flops(state: TrainingState, batch: Batch) -> int:
 
 
 def flop_counter() -> FlopCounterMode:
-    """Torch's own, which does not know the LSTM that a processor has in one operation."""
+    """Torch's own, which does not know oneDNN's products, nor the LSTM that a processor has in one operation."""
     aten = torch.ops.aten
-    lstm = {aten.mkldnn_rnn_layer: _lstm_flops, aten.mkldnn_rnn_layer_backward: _lstm_backward_flops}
-    return FlopCounterMode(display=False, custom_mapping=lstm)
+    more = {
+        torch.ops.mkldnn._linear_pointwise: _linear_flops,
+        aten.mkldnn_rnn_layer: _lstm_flops,
+        aten.mkldnn_rnn_layer_backward: _lstm_backward_flops,
+    }
+    return FlopCounterMode(display=False, custom_mapping=more)
+
+
+def _linear_flops(inputs: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:
+    """From the shapes [n, I] and [O, I]."""
+    return 2 * math.prod(inputs) * weight[0]
 
 
 def _lstm_flops(inputs: Sequence[int], weight: Sequence[int], recurrent: Sequence[int], *_: Any, **__: Any) -> int:

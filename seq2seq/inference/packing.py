@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from seq2seq.device import has_vnni, onednn_has_bfloat16
+from seq2seq.device import has_vnni, onednn_has_bfloat16, onednn_linear
 from seq2seq.model.seq2seq import OutputLayer, Seq2Seq
 
 
@@ -26,7 +26,7 @@ class PackedLinear(nn.Module):
         self.bias = None if bias is None else bias.detach().to(precision)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(inputs.to(self.precision), self.packed, self.bias, "none", [], "")
+        return onednn_linear(inputs.to(self.precision), self.packed, self.bias)
 
     def like(self, weight: Tensor, bias: Tensor | None) -> "PackedLinear":
         return PackedLinear(weight, bias, self.precision)

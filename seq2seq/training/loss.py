@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.data.tokenizer import PAD
+from seq2seq.device import onednn_linear
 from seq2seq.model.seq2seq import OutputLayer
 
 CHUNK = 2**19
@@ -54,7 +55,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, output: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, label_smoothing: float
     ) -> Tensor:
         weight = weight.to(output.dtype)
-        logits = output @ weight.T
+        logits = _linear(output, weight)
         loss, of_bias = to_gradient(logits, bias, targets, label_smoothing)
         ctx.save_for_backward(output, weight, logits, of_bias)
         return loss
@@ -63,10 +64,18 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, Tensor, None, None]:
         output, weight, of_logits, of_bias = ctx.saved_tensors
         (scale,) = gradients
-        of_output, of_weight = (of_logits @ weight).mul_(scale), None
+        of_output, of_weight = _linear(of_logits, weight.T).mul_(scale), None
         if ctx.needs_input_grad[1]:  # it may be frozen
+            # here oneDNN would take much memory
             of_weight = (of_logits.T @ output).to(of_bias.dtype).mul_(scale)
         return of_output, of_weight, of_bias * scale, None, None
+
+
+def _linear(inputs: Tensor, weight: Tensor) -> Tensor:
+    """inputs W^T. In float32 PyTorch multiplies by MKL, which leaves AMD's AVX512 unused; oneDNN does not."""
+    if inputs.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        return onednn_linear(inputs, weight)
+    return inputs @ weight.T
 
 
 def to_gradient(
