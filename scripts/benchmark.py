@@ -30,7 +30,7 @@ from benchmark.train import SETTINGS, measure_training
 from benchmark.translate import KEY as TRANSLATION_KEY
 from benchmark.translate import measure_translation
 from measuring.command import exit_status
-from seq2seq.cli.arguments import positive
+from seq2seq.cli.arguments import SEARCH_PRECISIONS, positive
 
 PEER = """a peer:
   --peer NAME=COMMAND is run in each round in turn with ours, without a shell. The last line of its output is a
@@ -91,8 +91,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     translate.add_argument("--beams", nargs="+", metavar="K", type=positive, default=[1, 5], help="(default: 1 5)")
     translate.add_argument(
-        "--precisions", metavar="NAME", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"],
-        help="(default: both)",
+        "--precisions", metavar="NAME", nargs="+", choices=SEARCH_PRECISIONS,
+        default=list(SEARCH_PRECISIONS), help="(default: all)",
     )  # fmt: skip
     translate.add_argument(
         "--shortlist", action="store_true", help="measure with a shortlist, too (first: seq2seq lexicon RUN)"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 Commands = argparse._SubParsersAction  # what `add_subparsers` returns; argparse has no public name for it
 LAYOUT = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
+SEARCH_PRECISIONS = ("float32", "bfloat16", "int8")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +54,7 @@ def add_faster_search(parser: argparse._ActionsContainer) -> None:
 def add_precision(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--precision",
-        choices=("float32", "bfloat16", "int8"),
+        choices=SEARCH_PRECISIONS,
         help="number format of the matrix products; int8, for x86 processors, is the fastest there (default: the "
         "config's search.precision)",
     )

@@ -4,12 +4,15 @@ import random
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 from unittest.mock import patch
 
 import pytest
 import torch
 
 from seq2seq import Translator
+from seq2seq.cli.arguments import SEARCH_PRECISIONS
+from seq2seq.config import SearchConfig
 from seq2seq.data.tokenizer import EOS
 from seq2seq.device import choose_device, choose_precision
 from seq2seq.errors import ConfigError, UserError
@@ -130,6 +133,10 @@ def test_precision_by_name_and_by_processor():
 
 def test_options_have_the_same_names_everywhere():
     assert set(SearchChanges.__annotations__) | {"beam_size"} == set(SearchOptions.model_fields)
+
+
+def test_precisions_are_those_of_the_config():
+    assert get_args(SearchConfig.model_fields["precision"].annotation) == SEARCH_PRECISIONS
 
 
 def test_unknown_option_is_refused_by_name(translator):
