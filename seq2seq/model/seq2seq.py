@@ -76,20 +76,10 @@ class Seq2Seq(nn.Module):
             getattr(self, f"{side}_embedding").weight.requires_grad_(False)
 
     def forward(
-        self,
-        source: Int[Tensor, "B S"],
-        source_mask: Bool[Tensor, "B S"],
-        target_in: Int[Tensor, "B T"],
-        target_mask: Bool[Tensor, "B T"] | None = None,
-        checkpoint_interval: int | None = None,
-    ) -> tuple[Float[Tensor, "*L V"], Float[Tensor, "B N T S"]]:
-        """Teacher forcing: logits [B, T, V] of every next target token, and the attention weights.
-
-        With a `target_mask` the logits are [n, V], of the n positions where it is true: padding costs nothing. With a
-        `checkpoint_interval` only the decoder's state after each so many steps is kept for the backward pass, which
-        computes the steps between anew (Chen et al. 2016, arXiv:1604.06174): less memory for more time.
-        """
-        output, weights = self.outputs(source, source_mask, target_in, target_mask, checkpoint_interval)
+        self, source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"], target_in: Int[Tensor, "B T"]
+    ) -> tuple[Float[Tensor, "B T V"], Float[Tensor, "B N T S"]]:
+        """Teacher forcing: logits of every next target token, and the attention weights."""
+        output, weights = self.outputs(source, source_mask, target_in)
         return self.output_layer(output), weights
 
     def outputs(
@@ -100,7 +90,12 @@ class Seq2Seq(nn.Module):
         target_mask: Bool[Tensor, "B T"] | None = None,
         checkpoint_interval: int | None = None,
     ) -> tuple[Float[Tensor, "*L O"], Float[Tensor, "B N T S"]]:
-        """The same up to the output layer: what that multiplies, instead of logits."""
+        """The same up to the output layer: what that multiplies, [B, T, O], instead of logits.
+
+        With a `target_mask` it is [n, O], of the n positions where it is true: padding costs nothing. With a
+        `checkpoint_interval` only the decoder's state after each so many steps is kept for the backward pass, which
+        computes the steps between anew (Chen et al. 2016, arXiv:1604.06174): less memory for more time.
+        """
         memory, state = self.encode(source, source_mask)
         if checkpoint_interval is None:
             output, _, weights = self.decode(target_in, state, memory)

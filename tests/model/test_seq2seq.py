@@ -102,8 +102,8 @@ def test_every_parameter_gets_a_gradient(style, cell, attention, bridge):
 
 
 def check_gradients(model, batch):
-    logits, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
-    torch.nn.functional.cross_entropy(logits, batch.target_out[batch.target_mask]).backward()
+    logits, _ = model(batch.source, batch.source_mask, batch.target_in)
+    torch.nn.functional.cross_entropy(logits[batch.target_mask], batch.target_out[batch.target_mask]).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -131,8 +131,8 @@ def test_transformer_encoder_under_every_decoder(style, bridge, attention):
 def test_target_mask_selects_the_real_positions():
     model, batch = make(), make_batch()
     everything, _ = model(batch.source, batch.source_mask, batch.target_in)
-    selected, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
-    torch.testing.assert_close(selected, everything[batch.target_mask])
+    selected, _ = model.outputs(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
+    torch.testing.assert_close(model.output_layer(selected), everything[batch.target_mask])
 
 
 def run_backward(model, batch, interval):
@@ -146,7 +146,9 @@ def run_backward(model, batch, interval):
 
     torch.manual_seed(1)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        logits, weights = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask, interval)
+        given = (batch.source, batch.source_mask, batch.target_in, batch.target_mask)
+        output, weights = model.outputs(*given, interval)
+        logits = model.output_layer(output)
     model.zero_grad()
     (logits.square().sum() + weights.square().sum()).backward()
     return logits, {name: parameter.grad for name, parameter in model.named_parameters()}, kept
@@ -221,8 +223,8 @@ def test_tying_shares_the_matrix(tying, pairs):
 
 def test_tied_matrix_learns_from_both_its_uses():
     model, batch = make(tie_embeddings="target_output"), make_batch()
-    logits, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
-    torch.nn.functional.cross_entropy(logits, batch.target_out[batch.target_mask]).backward()
+    logits, _ = model(batch.source, batch.source_mask, batch.target_in)
+    torch.nn.functional.cross_entropy(logits[batch.target_mask], batch.target_out[batch.target_mask]).backward()
     gradient = model.target_embedding.weight.grad
     assert gradient[20].abs().sum() > 0  # 20 is no target token here: its gradient comes from the output layer
 
@@ -280,8 +282,8 @@ def test_overfits_one_batch(style):
     model, batch = make(style, embedding_size=32, tie_embeddings="none"), make_batch()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(120):
-        logits, _ = model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
-        loss = torch.nn.functional.cross_entropy(logits, batch.target_out[batch.target_mask])
+        logits, _ = model(batch.source, batch.source_mask, batch.target_in)
+        loss = torch.nn.functional.cross_entropy(logits[batch.target_mask], batch.target_out[batch.target_mask])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -114,8 +114,9 @@ def test_float16_on_a_cpu_is_refused(toy):
 
 def test_step_is_the_mean_gradient_over_tokens(new_state, batches):
     state, batch = new_state(clip_grad_norm=None), batches[0]
-    logits, _ = state.model(batch.source, batch.source_mask, batch.target_in, batch.target_mask)
-    expected_loss = torch.nn.functional.cross_entropy(logits, batch.target_out[batch.target_mask], reduction="sum")
+    logits, _ = state.model(batch.source, batch.source_mask, batch.target_in)
+    real = batch.target_mask
+    expected_loss = torch.nn.functional.cross_entropy(logits[real], batch.target_out[real], reduction="sum")
     expected = torch.autograd.grad(expected_loss / 8, list(state.model.parameters()))
     norm = train_step(state, [batch], 8, 1e-3)
     assert state.progress.num_tokens == 8  # two target sentences of 2 and 4 tokens, each with its EOS
