@@ -19,7 +19,7 @@ from measuring.environment import Environment, environment
 from measuring.training_speed import new_state
 from seq2seq.config import Config, Section
 from seq2seq.data.batching import Batch, collate
-from seq2seq.device import choose_precision, mixed_precision
+from seq2seq.device import choose_precision, choose_search_precision, mixed_precision
 from seq2seq.files import write_atomically
 from seq2seq.inference.options import search_options
 from seq2seq.inference.packing import pack
@@ -183,7 +183,9 @@ def peak_flops(precision: torch.dtype, side: int = SIDE) -> float:
 def beam_step_times(config: Config, model: Seq2Seq, repeats: int = REPEATS) -> tuple[Times, int]:
     """Of one step in the search for the translations of a batch, and the rows that a step has on average. None may end
     early, as the model has learned nothing; the encoder's time is shared out over the steps."""
-    model = pack(model.eval(), getattr(torch, config.search.precision))  # as the translator has it
+    device = torch.device("cpu")
+    precision = choose_search_precision(config.search.precision, device)
+    model = pack(model.eval(), precision)  # as the translator has it
     ratio = config.search.max_length_ratio
     changes = {"beam_size": BEAM, "min_length_ratio": ratio, "no_repeat_ngram_size": 0, "coverage_penalty": 0.0}
     options = search_options(config.search, {}).model_copy(update=changes)
@@ -203,7 +205,7 @@ def beam_step_times(config: Config, model: Seq2Seq, repeats: int = REPEATS) -> t
 
     def call() -> None:
         num_rows.clear()
-        with mixed_precision(torch.device("cpu"), getattr(torch, options.precision)):
+        with mixed_precision(device, precision):
             search([model], source, mask, options)
 
     with patch.object(model, "decode", counted):
