@@ -363,7 +363,7 @@ class SearchConfig(Section):
     batch_tokens: PositiveInt = 4096
     """Padded source tokens a batch, times the beam size."""
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
-    """Number format of the products; int8 on x86 only. But for float32 a translation depends a little on its batch."""
+    """Of the matrix products; int8 on x86 only. In all but float32 a translation depends a little on its batch."""
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> "SearchConfig":
