@@ -207,6 +207,13 @@ def test_own_score_normalizer_and_window_by_import_path(tmp_path, monkeypatch):
     )
 
 
+def test_values_are_rounded_once_where_products_are():
+    attention, states, mask = make(projection="none", score="dot"), torch.randn(B, S, H), torch.ones(B, S).bool()
+    assert torch.equal(attention.remember(states, mask).values[:, 0], states)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert attention.remember(states, mask).values.dtype == torch.bfloat16
+
+
 @pytest.mark.parametrize("score", ["bilinear", "concat", "cosine"])
 @pytest.mark.parametrize("coverage", [False, True])
 def test_keys_are_prepared_once_or_where_coverage_changes_them_at_each_step(score, coverage, monkeypatch):
