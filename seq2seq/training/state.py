@@ -119,7 +119,7 @@ def build_state(
     model: Seq2Seq, settings: TrainingConfig, precision: torch.dtype, processes: Processes
 ) -> TrainingState:
     """The state before the first step."""
-    keep_code(64, 256)  # a step has some 35 shapes, and a batch is often as wide as one before
+    keep_code(48, 8)  # a step has some 35 shapes; few come again soon
     averaged = None if settings.ema_decay is None else copy_model(model).requires_grad_(False)
     optimizer = build_optimizer(model, settings)
     scaler = torch.amp.GradScaler(processes.device.type, enabled=precision == torch.float16)
