@@ -20,7 +20,6 @@ from seq2seq.files import remove, written_whole
 
 if TYPE_CHECKING:
     import pyarrow
-    from datasets import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -50,39 +49,53 @@ class Pairs(NamedTuple):
 
 
 class StoredPairs:
-    """Those pairs of an Arrow table that are trained on; only their lengths are in memory."""
+    """Those pairs of an Arrow table that are trained on; what is memory-mapped stays on the disk until it is asked for.
 
-    def __init__(self, dataset: "Dataset", kept: np.ndarray | None = None):
-        self._dataset = dataset
-        self._kept = np.arange(len(dataset)) if kept is None else kept
+    Args:
+        table: A column `source` and a column `target`, of lists of ids.
+    """
 
-    @classmethod
-    def of_table(cls, table: "pyarrow.Table") -> "StoredPairs":
-        """Pairs that are in memory all the same, with a column of ids for each side."""
-        from datasets import Dataset
-        from datasets.table import InMemoryTable
-
-        return cls(Dataset(InMemoryTable(table)))
+    def __init__(self, table: "pyarrow.Table", kept: np.ndarray | None = None):
+        self._table = table
+        self._kept = np.arange(table.num_rows) if kept is None else kept
+        self._source, self._target = IdColumn(table.column("source")), IdColumn(table.column("target"))
 
     def __len__(self) -> int:
         return len(self._kept)
 
     @property
     def lengths(self) -> tuple[np.ndarray, np.ndarray]:
-        import pyarrow.compute as pc
-
-        lengths_of = pc.list_value_length  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
-        columns = (self._dataset.data.column(side) for side in ("source", "target"))
-        source, target = (lengths_of(column).to_numpy()[self._kept] for column in columns)
-        return source, target
+        return self._source.lengths[self._kept], self._target.lengths[self._kept]
 
     def keep(self, indices: np.ndarray) -> "StoredPairs":
-        return StoredPairs(self._dataset, self._kept[indices])
+        return StoredPairs(self._table, self._kept[indices])
 
     def select(self, indices: np.ndarray) -> Pairs:
         """Read some pairs from the disk."""
-        rows = self._dataset[self._kept[indices]]
-        return Pairs(rows["source"], rows["target"])
+        rows = self._kept[indices]
+        return Pairs(self._source.select(rows), self._target.select(rows))
+
+
+class IdColumn:
+    """A column of lists of ids, as what Arrow makes of it: in chunks, all numbers in a row and where each list ends.
+    Arrow's own `take` goes through all chunks for each call."""
+
+    def __init__(self, column: "pyarrow.ChunkedArray"):
+        as_numbers = np.from_dlpack  # Arrow's own `to_numpy` imports pandas
+        self._chunks = [(as_numbers(chunk.offsets), as_numbers(chunk.values)) for chunk in column.chunks]
+        self._first_rows = np.cumsum([0, *(len(ends) - 1 for ends, _ in self._chunks)])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.concatenate([np.empty(0, dtype=np.int32), *(np.diff(ends) for ends, _ in self._chunks)])
+
+    def select(self, rows: np.ndarray) -> list[list[int]]:
+        numbers = np.searchsorted(self._first_rows, rows, side="right") - 1
+        found = []
+        for number, row in zip(numbers.tolist(), (rows - self._first_rows[numbers]).tolist(), strict=True):
+            ends, ids = self._chunks[number]
+            found.append(ids[ends[row] : ends[row + 1]].tolist())
+        return found
 
 
 class Fingerprint:
@@ -125,8 +138,6 @@ def tokenize_once(
         DataError: The corpus cannot be read, or is another than when its fingerprint was taken.
         UserError: The folder cannot be made or written, or what it holds is damaged.
     """
-    import datasets  # takes a second or more
-
     name = hashlib.sha256(f"{FORMAT} {sha256} {tokenizer.fingerprint}".encode()).hexdigest()[:32]
     stored = folder / name
     try:
@@ -143,16 +154,34 @@ def tokenize_once(
             "data.cache may name another folder"
         ) from error
     try:
-        with silenced(datasets):
-            dataset = datasets.Dataset.load_from_disk(str(stored), keep_in_memory=False)
-        if any(Path(file["filename"]).resolve().parent != stored.resolve() for file in dataset.cache_files):
-            raise ValueError("it has files elsewhere")
-        if len(dataset) != num_pairs:
-            raise ValueError(f"{len(dataset)} pairs instead of {num_pairs}")
-    except Exception as error:  # datasets and pyarrow raise many kinds for what is damaged
+        pairs = StoredPairs(_map_table(stored))
+        if len(pairs) != num_pairs:
+            raise ValueError(f"{len(pairs)} pairs instead of {num_pairs}")
+    except Exception as error:  # pyarrow raises many kinds for what is damaged
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{stored}: damaged ({reason}); delete the folder, and it is made anew") from error
-    return StoredPairs(dataset)
+    return pairs
+
+
+def _map_table(stored: Path) -> "pyarrow.Table":
+    """What `datasets` has written, without its import, which takes half a second and 60 MB.
+
+    Raises:
+        Many kinds: There is nothing, or it is damaged.
+    """
+    import pyarrow as pa
+
+    files = sorted(stored.glob("data-*.arrow"))
+    if any(file.is_symlink() for file in files):
+        raise ValueError("it has files elsewhere")
+    table = pa.concat_tables(pa.ipc.open_stream(pa.memory_map(str(file))).read_all() for file in files)
+    table.validate(full=True)
+    expected = pa.schema([(side, pa.list_(pa.int32())) for side in ("source", "target")])
+    if not table.schema.equals(expected):
+        raise ValueError(f"its columns are {', '.join(f'{column.name}: {column.type}' for column in table.schema)}")
+    if any(chunk.values.null_count > 0 for column in table.columns for chunk in column.chunks):
+        raise ValueError("an id is null")
+    return table
 
 
 def _tokenize_into(
@@ -163,7 +192,7 @@ def _tokenize_into(
     num_pairs: int,
     num_workers: int | None,
 ) -> None:
-    import datasets
+    import datasets  # takes a second or more
     from datasets.exceptions import DatasetGenerationError
 
     text = datasets.Features({side: datasets.Value("string") for side in ("source", "target")})

@@ -92,7 +92,7 @@ class PairStream:
         share = -(-len(text) // processes.count)  # rounded up
         mine = text[processes.rank * share : (processes.rank + 1) * share]
         tables = [self._table(mine[start : start + step]) for start in range(0, max(1, len(mine)), step)]
-        return StoredPairs.of_table(pa.concat_tables(processes.gather(pa.concat_tables(tables))))
+        return StoredPairs(pa.concat_tables(processes.gather(pa.concat_tables(tables))))
 
     def _table(self, text: list[tuple[str, str]]) -> pa.Table:
         ids = pa.list_(pa.int32())

@@ -24,7 +24,7 @@ SOURCE_SIZE, TARGET_SIZE = 11, 13
 
 
 def stored(sources, targets):
-    return StoredPairs.of_table(pyarrow.table({"source": sources, "target": targets}))
+    return StoredPairs(pyarrow.table({"source": sources, "target": targets}))
 
 
 def random_pairs():

@@ -1,8 +1,11 @@
 import random
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 
 from seq2seq.config import TokenizerConfig
@@ -109,6 +112,70 @@ def test_damage_is_named(tmp_path: Path, tokenizer: Tokenizer):
     data.unlink()
     with pytest.raises(UserError, match=r": damaged \(.*\); delete the folder, and it is made anew"):
         store(text, tokenizer, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (pyarrow.array([[1]] * 49, pyarrow.list_(pyarrow.int32())), "49 pairs instead of 50"),
+        (
+            pyarrow.array([[1]] * 50, pyarrow.list_(pyarrow.int64())),
+            "its columns are source: list<item: int64>, target:",
+        ),
+        (pyarrow.array([[None]] * 50, pyarrow.list_(pyarrow.int32())), "an id is null"),
+        (
+            pyarrow.ListArray.from_arrays(
+                pyarrow.array([0, 70, *range(2, 51)], pyarrow.int32()), pyarrow.array([1] * 50, pyarrow.int32())
+            ),
+            "[Oo]ffset",
+        ),
+    ],
+    ids=["too few", "other numbers", "no numbers", "lists that end before they begin"],
+)
+def test_a_table_of_other_content_is_named(tmp_path: Path, tokenizer: Tokenizer, source: pyarrow.Array, reason: str):
+    text = make_text(50)
+    store(text, tokenizer, tmp_path)
+    (data,) = tmp_path.glob("*/data-*.arrow")
+    table = pyarrow.table({"source": source, "target": source})
+    with pyarrow.ipc.new_stream(data, table.schema) as file:
+        file.write_table(table)
+    with pytest.raises(UserError, match=rf": damaged \(.*{reason}.*\); delete the folder, and it is made anew"):
+        store(text, tokenizer, tmp_path)
+
+
+@pytest.mark.parametrize("chunk_sizes", [[0], [3], [0, 2, 0, 1], [1, 1, 1]])
+def test_pairs_come_from_any_chunk(chunk_sizes: list[int]):
+    lists = iter([[1, 2], [], [3]])
+    chunks = [
+        pyarrow.table({side: pyarrow.array(rows, pyarrow.list_(pyarrow.int32())) for side in ("source", "target")})
+        for rows in ([next(lists) for _ in range(size)] for size in chunk_sizes)
+    ]
+    pairs = StoredPairs(pyarrow.concat_tables(chunks))
+    assert pairs.lengths[0].tolist() == [2, 0, 1][: len(pairs)]
+    assert pairs.select(np.arange(len(pairs))[::-1]).sources == [[1, 2], [], [3]][: len(pairs)][::-1]
+    sliced = StoredPairs(pyarrow.concat_tables(chunks).slice(1))
+    assert sliced.lengths[1].tolist() == [0, 1][: len(sliced)]
+    assert sliced.select(np.arange(len(sliced))).targets == [[], [3]][: len(sliced)]
+
+
+def test_what_is_tokenized_is_found_without_datasets(tmp_path: Path, tokenizer: Tokenizer):
+    """Its import takes half a second, with pandas 60 MB."""
+    text = make_text(50)
+    pairs = store(text, tokenizer, tmp_path)
+    tokenizer.save(tmp_path / "tokenizer")
+    code = f"""
+import sys
+from pathlib import Path
+from seq2seq.data.tokenized import tokenize_once
+from seq2seq.data.tokenizer import Tokenizer
+folder = Path({str(tmp_path)!r})
+pairs = tokenize_once(None, Tokenizer.load(folder / "tokenizer"), {take(text).sha256!r}, 50, folder, None)
+assert not {{"datasets", "pandas"}} & set(sys.modules)
+print([list(map(int, side)) for side in pairs.lengths], pairs.select([49]).sources[0])
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    lengths = [side.tolist() for side in pairs.lengths]
+    assert found == f"{lengths} {tokenized(text, tokenizer).sources[49]}\n"
 
 
 def test_folder_that_cannot_be_written_is_named(tmp_path: Path, tokenizer: Tokenizer):

@@ -176,16 +176,17 @@ def test_a_tokenized_corpus_unpickles_nothing(run, toy_run, mark, capsys, name, 
     cache = Path(shutil.copytree(toy_run.parent / ".cache", run.parent / ".cache"))
     (path,) = cache.glob(f"*/{name}")
     path.write_bytes(dump(Bomb(mark)))
-    assert main(resume(run, "training.max_steps=151")) == 2
-    assert "damaged" in capsys.readouterr().err
+    is_read = path.suffix == ".arrow"
+    assert main(resume(run, "training.max_steps=151")) == (2 if is_read else 0)
+    assert ("damaged" in capsys.readouterr().err) == is_read
     assert not mark.exists()
 
 
 def test_a_tokenized_corpus_has_no_files_elsewhere(run, toy_run, capsys):
     cache = Path(shutil.copytree(toy_run.parent / ".cache", run.parent / ".cache"))
-    (state,) = cache.glob("*/state.json")
-    (state.parent / "data-00000-of-00001.arrow").rename(run.parent / "elsewhere.arrow")
-    state.write_text(state.read_text().replace("data-00000-of-00001.arrow", "../../elsewhere.arrow"))
+    (data,) = cache.glob("*/data-*.arrow")
+    data.rename(run.parent / "elsewhere.arrow").touch()
+    data.symlink_to(run.parent / "elsewhere.arrow")
     assert main(resume(run, "training.max_steps=151")) == 2
     assert "damaged (it has files elsewhere)" in capsys.readouterr().err
 

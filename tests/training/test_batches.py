@@ -28,7 +28,7 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def pairs(tokenizer):
     ids = {"source": tokenizer.encode_source(LINES), "target": tokenizer.encode_target(LINES[::-1])}
-    return StoredPairs.of_table(pyarrow.table(ids))
+    return StoredPairs(pyarrow.table(ids))
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_how_much_longer_multi30k_becomes(multi30k):
     text = Corpus(*((multi30k / f"train.{side}").read_text(encoding="utf-8").splitlines() for side in ("en", "de")))
     tokenizer = Tokenizer.train(TokenizerConfig(), text)
     ids = {"source": tokenizer.encode_source(text.source), "target": tokenizer.encode_target(text.target)}
-    pairs = StoredPairs.of_table(pyarrow.table(ids))
+    pairs = StoredPairs(pyarrow.table(ids))
 
     def measure(alpha):
         sampler = None if alpha is None else SubwordSampler(tokenizer, alpha, max_length=200)
