@@ -1,5 +1,6 @@
 """Tokenized sentence pairs: a few in memory, or any number in memory-mapped Arrow, tokenized once and kept."""
 
+import copy
 import fcntl
 import hashlib
 import logging
@@ -55,10 +56,9 @@ class StoredPairs:
         table: A column `source` and a column `target`, of lists of ids.
     """
 
-    def __init__(self, table: "pyarrow.Table", kept: np.ndarray | None = None):
-        self._table = table
-        self._kept = np.arange(table.num_rows) if kept is None else kept
-        self._source, self._target = IdColumn(table.column("source")), IdColumn(table.column("target"))
+    def __init__(self, table: "pyarrow.Table"):
+        self._kept = np.arange(table.num_rows)
+        self._source, self._target = _IdColumn(table.column("source")), _IdColumn(table.column("target"))
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -68,7 +68,9 @@ class StoredPairs:
         return self._source.lengths[self._kept], self._target.lengths[self._kept]
 
     def keep(self, indices: np.ndarray) -> "StoredPairs":
-        return StoredPairs(self._table, self._kept[indices])
+        some = copy.copy(self)
+        some._kept = self._kept[indices]
+        return some
 
     def select(self, indices: np.ndarray) -> Pairs:
         """Read some pairs from the disk."""
@@ -76,25 +78,26 @@ class StoredPairs:
         return Pairs(self._source.select(rows), self._target.select(rows))
 
 
-class IdColumn:
-    """A column of lists of ids, as what Arrow makes of it: in chunks, all numbers in a row and where each list ends.
-    Arrow's own `take` goes through all chunks for each call."""
+class _IdColumn:
+    """A column of lists of ids as Arrow has it: in chunks, each the ids of all its lists in a row, and their offsets.
+
+    Arrow's own `take` goes through all chunks in each call, and its `to_numpy` imports pandas.
+    """
 
     def __init__(self, column: "pyarrow.ChunkedArray"):
-        as_numbers = np.from_dlpack  # Arrow's own `to_numpy` imports pandas
-        self._chunks = [(as_numbers(chunk.offsets), as_numbers(chunk.values)) for chunk in column.chunks]
-        self._first_rows = np.cumsum([0, *(len(ends) - 1 for ends, _ in self._chunks)])
+        self._chunks = [(np.from_dlpack(chunk.offsets), np.from_dlpack(chunk.values)) for chunk in column.chunks]
+        self._first_rows = np.cumsum([0, *(len(offsets) - 1 for offsets, _ in self._chunks)])
 
     @property
     def lengths(self) -> np.ndarray:
-        return np.concatenate([np.empty(0, dtype=np.int32), *(np.diff(ends) for ends, _ in self._chunks)])
+        return np.concatenate([np.empty(0, dtype=np.int32), *(np.diff(offsets) for offsets, _ in self._chunks)])
 
     def select(self, rows: np.ndarray) -> list[list[int]]:
         numbers = np.searchsorted(self._first_rows, rows, side="right") - 1
         found = []
         for number, row in zip(numbers.tolist(), (rows - self._first_rows[numbers]).tolist(), strict=True):
-            ends, ids = self._chunks[number]
-            found.append(ids[ends[row] : ends[row + 1]].tolist())
+            offsets, ids = self._chunks[number]
+            found.append(ids[offsets[row] : offsets[row + 1]].tolist())
         return found
 
 
@@ -164,7 +167,7 @@ def tokenize_once(
 
 
 def _map_table(stored: Path) -> "pyarrow.Table":
-    """What `datasets` has written, without its import, which takes half a second and 60 MB.
+    """What `datasets` has written, without its import, which takes time and, with pandas, memory.
 
     Raises:
         Many kinds: There is nothing, or it is damaged.

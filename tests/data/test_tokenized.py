@@ -159,7 +159,6 @@ def test_pairs_come_from_any_chunk(chunk_sizes: list[int]):
 
 
 def test_what_is_tokenized_is_found_without_datasets(tmp_path: Path, tokenizer: Tokenizer):
-    """Its import takes half a second, with pandas 60 MB."""
     text = make_text(50)
     pairs = store(text, tokenizer, tmp_path)
     tokenizer.save(tmp_path / "tokenizer")
