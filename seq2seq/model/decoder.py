@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seq2seq.model.activation import tanh
 from seq2seq.model.attention import Attended, Attention, AttentionState, Memory, NoAttention
 from seq2seq.model.dropout import Dropout
 from seq2seq.model.encoder import Encoded
@@ -82,7 +83,7 @@ class Readout(nn.Module):
             (part.dtype for part in parts), key=lambda dtype: dtype.itemsize
         )  # the product's, sooner copied
         joined = torch.cat([part.to(narrowest) for part in parts], dim=-1)
-        return self.dropout(torch.tanh(self.norm(self.linear(joined))))
+        return self.dropout(tanh(self.norm(self.linear(joined))))
 
 
 class BahdanauDecoder(nn.Module):

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq.device import onednn_has_bfloat16
+from seq2seq.model.activation import tanh
 from seq2seq.model.dropout import Dropout
 
 Hidden = tuple[Float[Tensor, "B L H"], ...]
@@ -37,7 +38,7 @@ class GRUCell(nn.Module):
         input_gates, input_candidate = gates.split(sizes, dim=-1)
         recurrent_gates, recurrent_candidate = self.recurrent(h).split(sizes, dim=-1)
         reset, update = torch.sigmoid(input_gates + recurrent_gates).chunk(2, dim=-1)
-        candidate = torch.tanh(torch.addcmul(input_candidate, reset, recurrent_candidate))
+        candidate = tanh(torch.addcmul(input_candidate, reset, recurrent_candidate))
         return (torch.lerp(candidate.to(h.dtype), h, update.to(h.dtype)),)
 
 
@@ -56,8 +57,8 @@ class LSTMCell(nn.Module):
     ) -> tuple[Float[Tensor, "B H"], ...]:
         h, c = hidden
         admit, forget, candidate, emit = (gates + self.recurrent(h)).chunk(4, dim=-1)
-        c = torch.sigmoid(forget) * c + torch.sigmoid(admit) * torch.tanh(candidate)
-        return torch.sigmoid(emit) * torch.tanh(c), c
+        c = torch.sigmoid(forget) * c + torch.sigmoid(admit) * tanh(candidate)
+        return torch.sigmoid(emit) * tanh(c), c
 
 
 class RecurrentStack(nn.Module):
