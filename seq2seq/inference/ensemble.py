@@ -65,7 +65,7 @@ def step(models: Sequence[Seq2Seq | Shortlisted], tokens: Int[Tensor, " R"], rea
     log_probs, weights, states = [], [], []
     for model, memory, state in zip(models, *reading, strict=True):
         decoded = model.decode(tokens.unsqueeze(1), state, memory)
-        log_probs.append(torch.log_softmax(model.output_layer(decoded.output[:, 0]).float(), dim=-1))
+        log_probs.append(_log_softmax(model.output_layer(decoded.output[:, 0])))
         weights.append(decoded.weights[:, :, 0])
         states.append(decoded.state)
     return Step(mean_probability(log_probs), mean_weights(weights), Reading(reading.memories, tuple(states)))
@@ -79,9 +79,15 @@ def force(
     log_probs, weights = [], []
     for model in models:
         logits, of_model = model(source, source_mask, target_in)
-        log_probs.append(torch.log_softmax(logits.float(), dim=-1).gather(2, target.unsqueeze(2)).squeeze(2))
+        log_probs.append(_log_softmax(logits).gather(2, target.unsqueeze(2)).squeeze(2))
         weights.append(of_model)
     return mean_probability(log_probs), mean_weights(weights)
+
+
+def _log_softmax(logits: Float[Tensor, "*B V"]) -> Float[Tensor, "*B V"]:
+    """In float32. On a CPU it takes the place of the float32 logits: new memory would take longer to write to."""
+    logits = logits.float()
+    return torch.log_softmax(logits, dim=-1, out=None if logits.is_cuda else logits)
 
 
 def mean_probability(log_probs: Sequence[Float[Tensor, "*B"]]) -> Float[Tensor, "*B"]:
