@@ -58,7 +58,7 @@ class Bridge(nn.Module):
         num_states, num_layers, _ = self.shape
         precise = torch.promote_types(encoded.states.dtype, torch.float32)  # states add up over many steps
         if self.projection is not None:
-            features = torch.tanh(self.projection(encoded.layer_summaries.flatten(1)).to(precise))
+            features = tanh(self.projection(encoded.layer_summaries.flatten(1)).to(precise))
             hidden = features.unflatten(1, self.shape).unbind(dim=1)
         elif self.kind == "last":
             hidden = (encoded.layer_summaries,) * num_states

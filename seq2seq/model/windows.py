@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq.model.activation import tanh
+
 
 class Global(nn.Module):
     """All real source positions."""
@@ -69,7 +71,7 @@ class LocalPredictive(nn.Module):
         query: Float[Tensor, "B T H"],
         step: Int[Tensor, " B"],
     ) -> tuple[Float[Tensor, "B N T S"], Bool[Tensor, "B 1 T S"]]:
-        logit = self.v(torch.tanh(self.projection(query)))  # [B, T, 1]
+        logit = self.v(tanh(self.projection(query)))  # [B, T, 1]
         precise = torch.promote_types(logit.dtype, torch.float32)  # bfloat16 cannot count to a sentence's length
         center = (mask.sum(dim=1)[:, None, None] - 1) * torch.sigmoid(logit.to(precise))
         distance = _positions(mask) - center  # [B, T, S]
