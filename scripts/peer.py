@@ -1,7 +1,7 @@
 """Time another toolkit at the model and on the data of benchmark.py.
 
     python scripts/peer.py joeynmt setup runs/joeynmt       # an environment of its own, the data, a vocabulary
-    python scripts/peer.py joeynmt train runs/joeynmt --updates 220
+    python scripts/peer.py joeynmt train runs/joeynmt --updates 600
     python scripts/peer.py joeynmt translate runs/joeynmt --beam 1
 
 The last line printed is the JSON object that `benchmark.py --peer` reads. `translate` takes the model that the last
